@@ -1,0 +1,1 @@
+//! Ordered version types, ranges, the NVIDIA_REQUIRE language, the knowledge tables and the verdict. Pure: no I/O, no findings.

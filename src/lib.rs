@@ -1,0 +1,19 @@
+//! cudalint tells, before anything is deployed, whether a container's CUDA code will run on given NVIDIA
+//! drivers and GPUs, and which Dockerfile line, image layer or file is the cause when it will not.
+//!
+//! ```text
+//! Dockerfile ─> dockerfile ─┐
+//!                           ├─> facts ─> compat ─> rules ─> diagnostics ─> report ─> exit code
+//! image ──────> image ─> elf┘    ▲         ▲         ▲
+//!                            provenance  tables    fleet, config
+//! ```
+//!
+//! Each module is a room with one owner's job; `docs/architecture.md` says which room may use which, and
+//! `tests/architecture.rs` enforces it.
+
+pub mod compat;
+pub mod dockerfile;
+pub mod elf;
+pub mod image;
+pub mod limits;
+pub mod span;
