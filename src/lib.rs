@@ -12,8 +12,11 @@
 //! `tests/architecture.rs` enforces it.
 
 pub mod compat;
+pub mod diagnostics;
 pub mod dockerfile;
 pub mod elf;
+pub mod facts;
 pub mod image;
 pub mod limits;
+pub mod rules;
 pub mod span;

@@ -1,0 +1,6 @@
+//! CU1xx: base images.
+
+use super::Rule;
+
+/// Rules of this group, in order of their ids.
+pub(super) const RULES: &[&dyn Rule] = &[];

@@ -1,0 +1,6 @@
+//! CU5xx: frameworks and wheels.
+
+use super::Rule;
+
+/// Rules of this group, in order of their ids.
+pub(super) const RULES: &[&dyn Rule] = &[];
