@@ -1,11 +1,16 @@
 //! Bytes of a Dockerfile to a tree with spans, stages, ARG/ENV evaluation and the shell words of RUN. Knows no CUDA, does no I/O.
 
 pub mod ast;
+mod heredoc;
 pub mod image_name;
+mod lines;
+mod parser;
 pub mod platform;
 pub mod stages;
 pub mod text;
+mod typed;
 pub mod value;
+mod words;
 
 pub use ast::{
     ArgDeclaration, Command, CommandForm, Comment, Directive, DirectiveName, Flag, FromClause, Healthcheck,
