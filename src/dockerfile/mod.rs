@@ -1,10 +1,12 @@
 //! Bytes of a Dockerfile to a tree with spans, stages, ARG/ENV evaluation and the shell words of RUN. Knows no CUDA, does no I/O.
 
 pub mod ast;
+pub mod expand;
 mod heredoc;
 pub mod image_name;
 mod lines;
 mod parser;
+mod pattern;
 pub mod platform;
 pub mod stages;
 pub mod text;
