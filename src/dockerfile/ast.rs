@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::text::LogicalText;
+use super::value::ExpandError;
 use crate::span::{Span, Spanned};
 
 /// The word an instruction begins with (letter case does not matter).
@@ -408,6 +409,24 @@ pub enum ProblemKind {
         /// The flag's name.
         flag: String,
     },
+    /// A variable expansion that is an error.
+    #[error("{0}")]
+    Expansion(ExpandError),
+    /// An instruction before the first FROM that is not ARG.
+    #[error("no build stage in current context: only ARG may stand before the first FROM")]
+    NoStage,
+    /// A base that expands to nothing.
+    #[error("the base name must not be blank")]
+    EmptyBase,
+    /// A base that is no image name.
+    #[error("`{0}` is neither a stage nor a valid image name")]
+    ImageName(String),
+    /// A variable in `--from` or `--mount=from`.
+    #[error("variables are not expanded here; name a stage that FROM makes of the variable")]
+    VariableInFrom,
+    /// A link to a stage that is not earlier.
+    #[error("`{0}` is not an earlier stage")]
+    LaterStage(String),
     /// The file holds no instruction.
     #[error("the file has no instructions")]
     NoInstructions,

@@ -2,12 +2,14 @@
 
 pub mod ast;
 pub mod expand;
+pub mod graph;
 mod heredoc;
 pub mod image_name;
 mod lines;
 mod parser;
 mod pattern;
 pub mod platform;
+pub mod scope;
 pub mod stages;
 pub mod text;
 mod typed;
@@ -19,8 +21,10 @@ pub use ast::{
     Heredoc, HeredocBody, Instruction, InstructionKind, KeyValue, Keyword, MountKey, PairForm, Problem,
     ProblemKind, Transfer,
 };
+pub use graph::StageGraph;
 pub use image_name::ImageName;
 pub use platform::Platform;
+pub use scope::{EnvVariable, Scope};
 pub use stages::{
     Assignment, AssignmentKind, Base, BaseEnv, BuildOptions, Link, LinkKind, LinkSource, ResolvedBase, Role,
     Stage,
