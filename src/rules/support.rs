@@ -133,3 +133,18 @@ pub(super) fn delete_word(facts: &Facts, word: &Origin) -> Option<(Origin, Strin
 pub(super) fn mentions(command: &Command, text: &str) -> bool {
     command.args.iter().any(|word| word.text.as_deref().unwrap_or(&word.raw).contains(text))
 }
+
+/// An edit that deletes one element of a colon-separated list with one of its colons. An element that is the whole value
+/// is not deleted: an empty value would mean something else.
+pub(super) fn delete_path_element(facts: &Facts, element: &Origin) -> Option<(Origin, String)> {
+    let (file, span) = element.as_file()?;
+    let bytes = &facts.sources.get(file.0)?.bytes;
+    let span = if bytes.get(span.end) == Some(&b':') {
+        Span::new(span.start, span.end + 1)
+    } else if span.start > 0 && bytes.get(span.start - 1) == Some(&b':') {
+        Span::new(span.start - 1, span.end)
+    } else {
+        return None;
+    };
+    Some((Origin::file(file, span), String::new()))
+}

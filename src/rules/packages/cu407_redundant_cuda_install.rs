@@ -23,7 +23,7 @@ impl Rule for RedundantCudaInstall {
             let Some(name) = cuda_name(&package.name) else { continue };
             let Some(base) = facts.base_of(package.stage).filter(|base| base.kind == BaseKind::Cuda) else { continue };
             let (Some(version), Some(flavour)) = (&base.cuda, base.flavour) else { continue };
-            if (name.major, name.minor) != (Some(version.major()), Some(version.minor())) || !holds(flavour, name.stem) {
+            if (name.major, name.minor) != (Some(version.major), Some(version.minor)) || !holds(flavour, name.stem) {
                 continue;
             }
             let image = base.reference.as_deref().unwrap_or(&base.written);
