@@ -3,6 +3,7 @@
 /// One Dockerfile of the battery.
 pub struct Case {
     /// What it shows.
+    #[allow(dead_code, reason = "one of the two tests prints names")]
     pub name: String,
     /// Its bytes.
     pub source: Vec<u8>,
