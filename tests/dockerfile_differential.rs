@@ -6,6 +6,8 @@
 //! Differences that are meant, and left out of the comparison:
 //! - A blank between `<<` and the delimiter: BuildKit takes it since 0.14, the package's BuildKit 0.12 does not.
 //! - Flags beyond ASCII: BuildKit reads them byte by byte as Latin-1.
+//! - A backslash in flags under `# escape=` with a backtick: BuildKit 0.12 takes it as the escape character all the same.
+//! - A no-break space in a directive: newer BuildKits skip it.
 //! - Substitutions that BuildKit 0.12 does not know yet (`${v/a/b}`, `${v#p}`, `${v%p}`) stop its search for heredocs.
 //! - Text behind a JSON array: BuildKit 0.12 ignores it, newer ones take the line as shell text.
 //! - NUL bytes: the package passes C strings.
@@ -182,8 +184,10 @@ fn differs(file: &Dockerfile, index: &LineIndex, ours: &Instruction, theirs: &Va
     if keyword != "?" && keyword != theirs_keyword {
         return Some(format!("keyword {keyword}, not {theirs_keyword}"));
     }
-    let ascii = ours.header.slice(source).is_ascii();
-    if matches!(ours.kind, InstructionKind::Unknown) || (!ascii && !ours.flags.is_empty()) {
+    let header = String::from_utf8_lossy(ours.header.slice(source));
+    let odd_flags =
+        header.contains("--") && (!header.is_ascii() || (file.escape == '`' && header.contains('\\')));
+    if matches!(ours.kind, InstructionKind::Unknown) || odd_flags {
         return None;
     }
     if !sub {
@@ -304,7 +308,12 @@ fn is_known_difference(text: &str) -> bool {
         let name = rest.trim_start_matches(|ch: char| ch.is_alphanumeric() || ch == '_');
         name.starts_with(['/', '#', '%'])
     });
-    text.contains('\0') || blank || (marker && newer) || file.instructions.iter().any(has_json_tail)
+    text.contains('\0')
+        || text.contains("# \u{a0}")
+        || text.contains("#\u{a0}")
+        || blank
+        || (marker && newer)
+        || file.instructions.iter().any(has_json_tail)
 }
 
 #[test]
