@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod expand;
+pub mod file_name;
 pub mod graph;
 mod heredoc;
 pub mod image_name;
