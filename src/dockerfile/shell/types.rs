@@ -178,7 +178,9 @@ impl Redirection {
             Op::Append if self.fd.is_none_or(|fd| fd == 1) => Some((&self.target, true)),
             Op::WriteBoth => Some((&self.target, false)),
             Op::AppendBoth => Some((&self.target, true)),
-            Op::DupOut if self.fd.is_none() && !is_descriptor(&self.target.text) => Some((&self.target, false)),
+            Op::DupOut if self.fd.is_none() && !is_descriptor(&self.target.text) => {
+                Some((&self.target, false))
+            }
             _ => None,
         }
     }

@@ -61,6 +61,8 @@ pub enum SubstitutionKind {
     Arithmetic,
     /// `<( … )` or `>( … )`
     Process,
+    /// The `( … )` of an array.
+    Array,
 }
 
 /// Bytes of a word's text that stand together in the scanned text.
@@ -91,7 +93,9 @@ impl Word {
     #[must_use]
     pub fn has_glob(&self) -> bool {
         self.pieces.iter().any(|piece| {
-            piece.kind == PieceKind::Literal && !piece.quoted && self.piece_text(piece).contains(['*', '?', '['])
+            piece.kind == PieceKind::Literal
+                && !piece.quoted
+                && self.piece_text(piece).contains(['*', '?', '['])
         })
     }
 
@@ -163,7 +167,8 @@ impl Word {
     #[must_use]
     pub fn split_once(&self, separator: char) -> Option<(Self, Self)> {
         let at = self.pieces.iter().find_map(|piece| {
-            let inside = (piece.kind == PieceKind::Literal).then(|| self.piece_text(piece).find(separator))??;
+            let inside =
+                (piece.kind == PieceKind::Literal).then(|| self.piece_text(piece).find(separator))??;
             Some(piece.range.start + inside)
         })?;
         Some((self.part(0, at), self.suffix(at + separator.len_utf8())))
