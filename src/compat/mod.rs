@@ -3,5 +3,6 @@
 pub mod version;
 
 pub use version::{
-    ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverVersion, PtxIsa, SmSuffix, SmTarget, VersionError,
+    ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverVersion, PtxIsa, SmSuffix, SmTarget,
+    VersionError,
 };

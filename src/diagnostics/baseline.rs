@@ -35,7 +35,9 @@ pub enum BaselineError {
     #[error("the baseline cannot be read: {0}; write it anew with --write-baseline")]
     Syntax(#[from] serde_json::Error),
     /// The file is of another format or version.
-    #[error("the baseline has the schema `{0}`, this program reads `{SCHEMA}`; write it anew with --write-baseline")]
+    #[error(
+        "the baseline has the schema `{0}`, this program reads `{SCHEMA}`; write it anew with --write-baseline"
+    )]
     Schema(String),
 }
 

@@ -104,7 +104,10 @@ mod tests {
     #[test]
     fn names_what_is_near_only() {
         assert_eq!(nearest("CU31", ["CU301", "CU601"]), Some("CU301"));
-        assert_eq!(nearest("driver-packge-in-image", ["driver-package-in-image", "x"]), Some("driver-package-in-image"));
+        assert_eq!(
+            nearest("driver-packge-in-image", ["driver-package-in-image", "x"]),
+            Some("driver-package-in-image")
+        );
         assert_eq!(nearest("zebra", ["CU301"]), None);
         assert_eq!(nearest(&"C".repeat(100_000), ["CU301"]), None);
     }

@@ -32,8 +32,10 @@ pub struct ApplyError {
 /// whole; edits that are the same as one already taken count as done.
 #[must_use]
 pub fn plan_fixes<'a>(findings: impl IntoIterator<Item = &'a Finding>, allow: Safety) -> FixPlan {
-    let mut fixes: Vec<&Fix> =
-        findings.into_iter().filter_map(|finding| finding.fixes.iter().find(|fix| fix.safety <= allow)).collect();
+    let mut fixes: Vec<&Fix> = findings
+        .into_iter()
+        .filter_map(|finding| finding.fixes.iter().find(|fix| fix.safety <= allow))
+        .collect();
     fixes.sort_by_key(|fix| fix.edits.iter().min());
     let mut taken = Taken::default();
     let mut plan = FixPlan::default();
@@ -139,8 +141,8 @@ struct Change {
 /// The writer's, or an [`ApplyError`] (kind `InvalidInput`) when the edits do not fit the source.
 pub fn unified_diff(name: &str, source: &[u8], edits: &[Edit], out: &mut dyn Write) -> io::Result<()> {
     let lines: Vec<&[u8]> = source.split_inclusive(|byte| *byte == b'\n').collect();
-    let changes =
-        line_changes(source, &lines, edits).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let changes = line_changes(source, &lines, edits)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     if changes.is_empty() {
         return Ok(());
     }
@@ -220,7 +222,8 @@ fn line_changes(source: &[u8], lines: &[&[u8]], edits: &[Edit]) -> Result<Vec<Ch
         let mut to = from;
         // Takes every edit that begins in the lines taken so far, and one line more when the last lost its line feed.
         let new = loop {
-            while let Some(edit) = rest.get(taken).filter(|edit| taken == 0 || line_of(edit.span.start) < to) {
+            while let Some(edit) = rest.get(taken).filter(|edit| taken == 0 || line_of(edit.span.start) < to)
+            {
                 let last = edit.span.end.saturating_sub(usize::from(!edit.span.is_empty()));
                 to = to.max((line_of(last) + 1).min(lines.len()));
                 taken += 1;
@@ -231,7 +234,10 @@ fn line_changes(source: &[u8], lines: &[&[u8]], edits: &[Edit]) -> Result<Vec<Ch
                 .iter()
                 .take(taken)
                 .map(|edit| Edit {
-                    span: Span::new(edit.span.start.saturating_sub(start), edit.span.end.saturating_sub(start)),
+                    span: Span::new(
+                        edit.span.start.saturating_sub(start),
+                        edit.span.end.saturating_sub(start),
+                    ),
                     ..edit.clone()
                 })
                 .collect();
@@ -255,7 +261,8 @@ fn trimmed(lines: &[&[u8]], from: usize, to: usize, new: &[u8]) -> Option<Change
     let old = lines.get(from..to).unwrap_or_default();
     let new: Vec<&[u8]> = new.split_inclusive(|byte| *byte == b'\n').collect();
     let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let tail = old.iter().skip(head).rev().zip(new.iter().skip(head).rev()).take_while(|(a, b)| a == b).count();
+    let tail =
+        old.iter().skip(head).rev().zip(new.iter().skip(head).rev()).take_while(|(a, b)| a == b).count();
     let new = new.get(head..new.len() - tail).unwrap_or_default().concat();
     let change = Change { from: from + head, to: to - tail, new };
     (change.from < change.to || !change.new.is_empty()).then_some(change)

@@ -75,7 +75,8 @@ impl Fingerprinter<'_> {
         field(if finding.is_unknown() { b"unknown" } else { b"" });
         match &finding.location {
             Location::File(place) => {
-                let text = self.sources.get(&place.file).map(|bytes| place.span.slice(bytes)).unwrap_or_default();
+                let text =
+                    self.sources.get(&place.file).map(|bytes| place.span.slice(bytes)).unwrap_or_default();
                 field(b"file");
                 field(self.paths.relative(&place.file).as_bytes());
                 field(&collapse(text));
@@ -142,7 +143,9 @@ fn image_subject(input: &str) -> &str {
     let name = match local {
         // The path of an archive differs between machines; its last part is what people name it by.
         Some(path) => path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path),
-        None => input.strip_prefix("docker://").or_else(|| input.strip_prefix("docker-daemon:")).unwrap_or(input),
+        None => {
+            input.strip_prefix("docker://").or_else(|| input.strip_prefix("docker-daemon:")).unwrap_or(input)
+        }
     };
     let name = name.split_once('@').map_or(name, |(name, _)| name);
     match name.rsplit_once(':') {
@@ -175,7 +178,8 @@ mod tests {
             .match_indices(word)
             .map(|(at, _)| {
                 let mut finding = file_finding("CU301", Severity::Error, "m");
-                finding.location = Location::File(place_in("Dockerfile", source.as_bytes(), at, at + word.len()));
+                finding.location =
+                    Location::File(place_in("Dockerfile", source.as_bytes(), at, at + word.len()));
                 finding
             })
             .collect()
@@ -255,7 +259,8 @@ mod tests {
 
     #[test]
     fn content_hashes_in_history_do_not_count() {
-        let copy = |hash: &str| layer(&format!("/bin/sh -c #(nop) COPY file:{} in /x ", hash.repeat(64)), "/x");
+        let copy =
+            |hash: &str| layer(&format!("/bin/sh -c #(nop) COPY file:{} in /x ", hash.repeat(64)), "/x");
         assert_eq!(image_print("app", copy("a")), image_print("app", copy("b")));
         assert_ne!(image_print("app", copy("a")), image_print("app", layer("COPY . /x", "/x")));
     }

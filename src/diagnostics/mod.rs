@@ -27,7 +27,9 @@ pub use finding::{Finding, RuleId, VerdictWord};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use fix::{Edit, Fix, Safety};
 pub use location::{FilePlace, Location};
-pub use outcome::{FleetNames, InputKind, InputOutcome, Outcome, Problem, Reported, Summary, Tool, Unanswered};
+pub use outcome::{
+    FailOn, FleetNames, InputKind, InputOutcome, Outcome, Problem, Reported, Summary, Tool, Unanswered,
+};
 pub use paths::PathBase;
 pub use redact::{redact, redact_input, secrets};
 pub use select::{PerPath, SelectError, SelectLayer, Selection, Selector, SeverityOverride};

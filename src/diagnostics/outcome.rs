@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Fingerprint, Finding, Location, Severity};
+use super::redact::{redact, redact_input};
+use super::{Finding, Fingerprint, Location, Severity};
 
 /// The program that made the outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,11 +189,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Puts inputs together: sorts findings by place and rule, and counts.
+    /// Puts inputs together: sorts findings by place and rule, counts, and masks credentials in what will be shown (names
+    /// of inputs, messages, history lines), so that no format has to think of it.
     #[must_use]
     pub fn new(tool: Tool, fleet: FleetNames, mut inputs: Vec<InputOutcome>) -> Self {
         let mut summary = Summary::default();
         for input in &mut inputs {
+            mask(input);
             input.findings.sort_by(|a, b| sort_key(&a.finding).cmp(&sort_key(&b.finding)));
             summary.add(input);
         }
@@ -213,10 +216,81 @@ impl Outcome {
             let count = counts.entry(&reported.finding.message).or_default();
             *count = count.saturating_add(1);
         }
-        let mut reasons: Vec<Unanswered> =
-            counts.into_iter().map(|(reason, count)| Unanswered { reason: reason.to_owned(), count }).collect();
+        let mut reasons: Vec<Unanswered> = counts
+            .into_iter()
+            .map(|(reason, count)| Unanswered { reason: reason.to_owned(), count })
+            .collect();
         reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
         reasons
+    }
+}
+
+/// Masks credentials in everything of an input that a report shows as text.
+fn mask(input: &mut InputOutcome) {
+    input.input = redact_input(&input.input);
+    for problem in &mut input.problems {
+        problem.message = redact(&problem.message);
+        problem.help = problem.help.as_deref().map(redact);
+        problem.location.iter_mut().for_each(mask_location);
+    }
+    for finding in input.findings.iter_mut().map(|reported| &mut reported.finding) {
+        finding.message = redact(&finding.message);
+        finding.help = finding.help.as_deref().map(redact);
+        mask_location(&mut finding.location);
+        for (location, label) in &mut finding.related {
+            mask_location(location);
+            *label = redact(label);
+        }
+        for fix in &mut finding.fixes {
+            fix.title = redact(&fix.title);
+        }
+    }
+}
+
+fn mask_location(location: &mut Location) {
+    if let Location::Layer { created_by: Some(created_by), .. } = location {
+        *created_by = redact(created_by).into();
+    }
+}
+
+/// When findings make the program fail.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum FailOn {
+    /// On errors.
+    Error,
+    /// On errors and warnings.
+    Warning,
+    /// On any finding.
+    Info,
+    /// Never.
+    Never,
+}
+
+impl FailOn {
+    /// Whether these counts make the program fail; `strict` counts a question that stayed open as a
+    /// failure. [`FailOn::Never`] stands above `strict`.
+    #[must_use]
+    pub fn fails(self, summary: &Summary, strict: bool) -> bool {
+        let threshold = match self {
+            Self::Error => Severity::Error,
+            Self::Warning => Severity::Warning,
+            Self::Info => Severity::Info,
+            Self::Never => return false,
+        };
+        summary.reaches(threshold) || (strict && summary.unknown > 0)
     }
 }
 
@@ -228,8 +302,8 @@ fn sort_key(finding: &Finding) -> (&Location, super::RuleId, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::testing::{at, file_finding, reported};
     use crate::diagnostics::VerdictWord;
+    use crate::diagnostics::testing::{at, file_finding, reported};
 
     fn tool() -> Tool {
         Tool { name: "cudalint".into(), version: "0.1.0".into(), data_as_of: "2026-08-21".into() }
@@ -261,6 +335,37 @@ mod tests {
         let order: Vec<&str> =
             outcome.inputs[0].findings.iter().map(|reported| reported.finding.message.as_str()).collect();
         assert_eq!(order, ["early", "late", "tie"]);
+    }
+
+    #[test]
+    fn credentials_are_masked_everywhere() {
+        let mut input = InputOutcome::new("docker://me:s3cret@registry.example/app:1", InputKind::Image);
+        input.problems.push(Problem {
+            message: "https://me:s3cret@registry.example/v2/ answered 401".into(),
+            help: Some("try https://me:s3cret@registry.example".into()),
+            location: None,
+        });
+        let mut finding = file_finding("CU301", Severity::Error, "https://s3cret@pypi.example is asked");
+        finding.location = Location::Layer {
+            index: 0,
+            digest: "sha256:aa".into(),
+            path: None,
+            created_by: Some("RUN pip install -i https://me:s3cret@pypi.example x".into()),
+            place: None,
+        };
+        input.findings.push(reported(finding));
+        let outcome = Outcome::new(tool(), FleetNames::default(), vec![input]);
+        assert!(!format!("{outcome:?}").contains("s3cret"), "{outcome:?}");
+    }
+
+    #[test]
+    fn only_what_reaches_the_threshold_fails() {
+        let open = Summary { unknown: 1, ..Summary::default() };
+        assert!(!FailOn::Info.fails(&open, false));
+        assert!(FailOn::Error.fails(&open, true));
+        assert!(!FailOn::Never.fails(&Summary { error: 1, unknown: 1, ..Summary::default() }, true));
+        assert!(FailOn::Warning.fails(&Summary { warning: 1, ..Summary::default() }, false));
+        assert!(!FailOn::Error.fails(&Summary { warning: 1, ..Summary::default() }, false));
     }
 
     #[test]

@@ -67,7 +67,12 @@ mod tests {
     fn names_are_the_same_from_every_folder() {
         let top = PathBase::new("/home/me/repo", "/home/me/repo");
         let sub = PathBase::new("/home/me/repo", "/home/me/repo/images");
-        for name in ["images/Dockerfile", "./images/Dockerfile", "/home/me/repo/images/Dockerfile", "x/../images/Dockerfile"] {
+        for name in [
+            "images/Dockerfile",
+            "./images/Dockerfile",
+            "/home/me/repo/images/Dockerfile",
+            "x/../images/Dockerfile",
+        ] {
             assert_eq!(top.relative(name), "images/Dockerfile");
         }
         assert_eq!(sub.relative("Dockerfile"), "images/Dockerfile");

@@ -50,13 +50,13 @@ pub fn redact(text: &str) -> String {
 pub fn redact_input(input: &str) -> String {
     let masked = redact(input);
     let Some((before, after)) = masked.split_once('@') else { return masked };
-    let is_digest = after
-        .split_once(':')
-        .is_some_and(|(algorithm, hex)| {
-            algorithm.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'_' | b'-'))
-                && hex.len() >= 32
-                && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
-        });
+    let is_digest = after.split_once(':').is_some_and(|(algorithm, hex)| {
+        algorithm
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'_' | b'-'))
+            && hex.len() >= 32
+            && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
     if is_digest || before.contains('/') {
         return masked;
     }
@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn passwords_and_tokens_in_addresses_are_masked() {
         for (text, masked) in [
-            ("pip install -i https://me:s3cret@pypi.example/simple x", "pip install -i https://me:***@pypi.example/simple x"),
+            (
+                "pip install -i https://me:s3cret@pypi.example/simple x",
+                "pip install -i https://me:***@pypi.example/simple x",
+            ),
             ("git+https://ghp_abc@github.com/x", "git+https://***@github.com/x"),
             ("https://u:p@h/ and https://u:q@h/", "https://u:***@h/ and https://u:***@h/"),
             ("https://u:p@ss@h/", "https://u:***@h/"),
@@ -93,7 +96,10 @@ mod tests {
         let short = format!("app:1@sha256:{}", "a".repeat(64));
         assert_eq!(redact_input(&short), short);
         assert_eq!(redact_input("me:s3cret@registry.example/app:1"), "me:***@registry.example/app:1");
-        assert_eq!(redact_input("docker://me:s3cret@registry.example/app:1"), "docker://me:***@registry.example/app:1");
+        assert_eq!(
+            redact_input("docker://me:s3cret@registry.example/app:1"),
+            "docker://me:***@registry.example/app:1"
+        );
         assert_eq!(redact_input("images/app@2/Dockerfile"), "images/app@2/Dockerfile");
     }
 }

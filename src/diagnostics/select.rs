@@ -247,24 +247,25 @@ impl PerPath {
     #[must_use]
     pub fn covers(&self, finding: &Finding, rules: &[RuleInfo], paths: &PathBase) -> bool {
         let ignored = || {
-            rules
-                .iter()
-                .any(|rule| rule.id == finding.rule && self.ignore.iter().any(|selector| selector.matches(rule)))
+            rules.iter().any(|rule| {
+                rule.id == finding.rule && self.ignore.iter().any(|selector| selector.matches(rule))
+            })
         };
         let file = finding.location.place().map(|place| paths.relative(&place.file));
         let inner = match &finding.location {
             Location::Layer { path: Some(path), .. } => Some(path.to_string()),
             _ => None,
         };
-        file.into_iter().chain(inner).any(|path| self.globs.is_match(path.trim_start_matches('/'))) && ignored()
+        file.into_iter().chain(inner).any(|path| self.globs.is_match(path.trim_start_matches('/')))
+            && ignored()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostics::testing::{at, file_finding};
     use crate::diagnostics::VerdictWord;
+    use crate::diagnostics::testing::{at, file_finding};
 
     fn rules() -> Vec<RuleInfo> {
         let rule = |id, name, group, opt_in| RuleInfo {
@@ -284,7 +285,8 @@ mod tests {
     }
 
     fn layer(select: Option<&[&str]>, extend: &[&str], ignore: &[&str]) -> SelectLayer {
-        let read = |words: &[&str]| words.iter().map(|word| Selector::parse(word, &rules()).unwrap()).collect();
+        let read =
+            |words: &[&str]| words.iter().map(|word| Selector::parse(word, &rules()).unwrap()).collect();
         SelectLayer { select: select.map(read), extend_select: read(extend), ignore: read(ignore) }
     }
 
@@ -356,7 +358,11 @@ mod tests {
     #[test]
     fn per_path_ignores_match_files_and_paths_in_the_image() {
         let per = |pattern: &str| {
-            PerPath::new([PerPath::glob(pattern).unwrap()], vec![Selector::parse("driver", &rules()).unwrap()]).unwrap()
+            PerPath::new(
+                [PerPath::glob(pattern).unwrap()],
+                vec![Selector::parse("driver", &rules()).unwrap()],
+            )
+            .unwrap()
         };
         let mut file = file_finding("CU301", Severity::Error, "m");
         file.location = at("./ci/gpu/Dockerfile", 0, 1);

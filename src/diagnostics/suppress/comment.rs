@@ -33,7 +33,8 @@ pub(super) struct Reading {
     pub(super) flaws: Vec<Flaw>,
 }
 
-const FORM: &str = "write `# cudalint: ignore[CU301] reason`, or `ignore-file[CU301] reason` for the whole file";
+const FORM: &str =
+    "write `# cudalint: ignore[CU301] reason`, or `ignore-file[CU301] reason` for the whole file";
 
 /// Reads the comment at `span`, with or without its `#`. `None` when it is not addressed to this program.
 pub(super) fn read(source: &[u8], span: Span, rules: &[RuleInfo]) -> Option<Reading> {
@@ -62,7 +63,11 @@ pub(super) fn read(source: &[u8], span: Span, rules: &[RuleInfo]) -> Option<Read
         _ => {
             let near = nearest(word, ["ignore", "ignore-file"]);
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            return broken(word, format!("`{word}` is nothing that a comment can ask cudalint for{near}"), FORM);
+            return broken(
+                word,
+                format!("`{word}` is nothing that a comment can ask cudalint for{near}"),
+                FORM,
+            );
         }
     };
     let Some(inner) = after.trim_start().strip_prefix('[') else {
@@ -114,7 +119,11 @@ fn unknown_rule(name: &str, span: Span, rules: &[RuleInfo]) -> Flaw {
         Some(near) => format!("`{shown}` is no rule; did you mean `{near}`?"),
         None => format!("`{shown}` is no rule"),
     };
-    Flaw { span, message, help: "name rules by id (CU301) or name, one by one; `cudalint rules` lists them".to_owned() }
+    Flaw {
+        span,
+        message,
+        help: "name rules by id (CU301) or name, one by one; `cudalint rules` lists them".to_owned(),
+    }
 }
 
 /// The `until=` word of a reason.
@@ -147,7 +156,9 @@ mod tests {
 
     #[test]
     fn takes_the_forms_people_write() {
-        for text in ["cudalint: ignore[cu001] x", "#cudalint:ignore[CU001]: x", "##  CUDALINT : ignore [CU001] - x"] {
+        for text in
+            ["cudalint: ignore[cu001] x", "#cudalint:ignore[CU001]: x", "##  CUDALINT : ignore [CU001] - x"]
+        {
             let reading = of(text).unwrap();
             assert!(reading.directive.is_some() && reading.flaws.is_empty(), "{text}: {reading:?}");
         }
@@ -156,7 +167,15 @@ mod tests {
 
     #[test]
     fn leaves_other_comments_in_peace() {
-        for text in ["# hadolint ignore=DL3008", "# check=skip=all", "# cudalint is good", "#", "", "# see cudalint: x", "#é"] {
+        for text in [
+            "# hadolint ignore=DL3008",
+            "# check=skip=all",
+            "# cudalint is good",
+            "#",
+            "",
+            "# see cudalint: x",
+            "#é",
+        ] {
             assert_eq!(of(text), None, "{text}");
         }
     }

@@ -106,7 +106,10 @@ impl<'a> Suppressions<'a> {
             }
             let content = content.get_or_insert_with(|| text.content_lines());
             let (cover, removal) = text.cover(*span, &directive, instructions, content);
-            self.register(Ignore { file: Arc::clone(file), place, directive, removal, repeated: Vec::new() }, &cover);
+            self.register(
+                Ignore { file: Arc::clone(file), place, directive, removal, repeated: Vec::new() },
+                &cover,
+            );
         }
     }
 
@@ -191,13 +194,20 @@ impl<'a> Suppressions<'a> {
         }
         idle.into_iter()
             .filter(|(_, rules)| !rules.is_empty())
-            .filter_map(|(number, rules)| self.ignores.get(number).map(|ignore| self.unused_finding(ignore, &rules)))
+            .filter_map(|(number, rules)| {
+                self.ignores.get(number).map(|ignore| self.unused_finding(ignore, &rules))
+            })
             .collect()
     }
 
     fn unused_finding(&self, ignore: &Ignore, idle: &[RuleId]) -> Finding {
-        let named: Vec<&str> =
-            ignore.directive.rules.iter().map(|(rule, _)| rule.as_str()).filter(|id| idle.iter().any(|rule| rule.as_str() == *id)).collect();
+        let named: Vec<&str> = ignore
+            .directive
+            .rules
+            .iter()
+            .map(|(rule, _)| rule.as_str())
+            .filter(|id| idle.iter().any(|rule| rule.as_str() == *id))
+            .collect();
         let message = format!("the ignore of {} holds nothing back", named.join(", "));
         let help = if ignore.repeated.is_empty() {
             "take it out, or move it directly above what it is for".to_owned()
@@ -219,7 +229,8 @@ impl<'a> Suppressions<'a> {
         };
         let edit = Edit { file: Arc::clone(&ignore.file), span, replacement };
         // With another target the rule may have something to say, and the ignore its use.
-        let depends = idle.iter().any(|rule| self.rules.iter().any(|info| info.id == *rule && info.needs_target));
+        let depends =
+            idle.iter().any(|rule| self.rules.iter().any(|info| info.id == *rule && info.needs_target));
         let safety = if depends { Safety::Unsafe } else { Safety::Safe };
         finding.fixes.push(Fix { title: title.to_owned(), safety, edits: vec![edit] });
         finding
@@ -277,12 +288,20 @@ impl Text<'_> {
     }
 
     /// What a comment covers, and what to delete to take it away.
-    fn cover(&self, comment: Span, directive: &Directive, instructions: &[Span], content: &[Span]) -> (Cover, Span) {
+    fn cover(
+        &self,
+        comment: Span,
+        directive: &Directive,
+        instructions: &[Span],
+        content: &[Span],
+    ) -> (Cover, Span) {
         let line = self.lines.line_column(self.source, comment.start).line;
         let span = self.lines.line_span(self.source, line).unwrap_or(comment);
-        let next_line = self.lines.line_span(self.source, line + 1).map_or(self.source.len(), |next| next.start);
+        let next_line =
+            self.lines.line_span(self.source, line + 1).map_or(self.source.len(), |next| next.start);
         let before = Span::new(span.start, comment.start).slice(self.source);
-        let kept = before.iter().rposition(|byte| !byte.is_ascii_whitespace() && *byte != b'#').map(|at| at + 1);
+        let kept =
+            before.iter().rposition(|byte| !byte.is_ascii_whitespace() && *byte != b'#').map(|at| at + 1);
         let removal = match kept {
             None => Span::new(span.start, next_line),
             Some(kept) => Span::new(span.start + kept, comment.end),
@@ -299,7 +318,8 @@ impl Text<'_> {
 
     fn cover_below(&self, comment: Span, instructions: &[Span], content: &[Span]) -> Cover {
         let next = instructions.partition_point(|instruction| instruction.start < comment.start);
-        let around = next.checked_sub(1).and_then(|at| instructions.get(at)).filter(|it| comment.start < it.end);
+        let around =
+            next.checked_sub(1).and_then(|at| instructions.get(at)).filter(|it| comment.start < it.end);
         let line_below = content.get(content.partition_point(|line| line.start < comment.start));
         match (around, instructions.get(next), line_below) {
             (Some(around), _, Some(line)) if line.start < around.end => Cover::Line(*line),

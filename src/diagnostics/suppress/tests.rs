@@ -70,7 +70,8 @@ fn above_an_instruction_it_covers_all_of_it() {
 
 #[test]
 fn inside_an_instruction_it_covers_the_next_line_only() {
-    let source = "RUN WORD && \\\n# cudalint: ignore[driver-package-in-image] x\n\n# more\n  WORD && \\\n  WORD\n";
+    let source =
+        "RUN WORD && \\\n# cudalint: ignore[driver-package-in-image] x\n\n# more\n  WORD && \\\n  WORD\n";
     assert_eq!(run(source, findings(source, "CU301", "WORD")), (vec![1, 6], 1, vec![]));
 }
 
@@ -146,7 +147,8 @@ fn a_missing_reason_is_said_but_the_ignore_holds() {
 
 #[test]
 fn repeated_and_trailing_ignores_are_unused() {
-    let source = "# cudalint: ignore[CU301] x\n# cudalint: ignore[CU301] y\nRUN WORD\n# cudalint: ignore[CU301] z\n";
+    let source =
+        "# cudalint: ignore[CU301] x\n# cudalint: ignore[CU301] y\nRUN WORD\n# cudalint: ignore[CU301] z\n";
     let (kept, held, said) = run(source, findings(source, "CU301", "WORD"));
     assert_eq!((kept, held), (vec![], 1));
     let expected = [2, 4].map(|line| format!("CU001@{line} the ignore of CU301 holds nothing back"));
@@ -155,7 +157,8 @@ fn repeated_and_trailing_ignores_are_unused() {
 
 #[test]
 fn findings_about_ignores_can_be_ignored_too() {
-    let source = "# cudalint: ignore-file[CU001] kept for other targets\n# cudalint: ignore[CU301] x\nRUN a\n";
+    let source =
+        "# cudalint: ignore-file[CU001] kept for other targets\n# cudalint: ignore[CU301] x\nRUN a\n";
     assert_eq!(run(source, vec![]), (vec![], 1, vec![]));
     let source = "# cudalint: ignore-file[CU001] for nothing\nRUN a\n";
     assert_eq!(run(source, vec![]).2, ["CU001@1 the ignore of CU001 holds nothing back"]);
@@ -166,11 +169,11 @@ fn comments_after_text_cover_their_line() {
     let source = "torch==2.4 # cudalint: ignore[CU301] x\ntorch==2.5\n";
     let rules = rules();
     let mut suppressions = Suppressions::new(&rules, "2026-11-25".parse().unwrap());
-    suppressions.add_file(&Arc::from(FILE), source.as_bytes(), &[Span::new(11, 39)], &[]);
+    suppressions.add_file(&Arc::from(FILE), source.as_bytes(), &[Span::new(11, 38)], &[]);
     let applied = suppressions.apply(findings(source, "CU301", "torch"));
     assert_eq!((applied.kept.len(), applied.suppressed), (1, 1));
     let mut unused = Suppressions::new(&rules, "2026-11-25".parse().unwrap());
-    unused.add_file(&Arc::from(FILE), source.as_bytes(), &[Span::new(11, 39)], &[]);
+    unused.add_file(&Arc::from(FILE), source.as_bytes(), &[Span::new(11, 38)], &[]);
     let own = unused.finish(|_| true).kept;
     let fixed = crate::diagnostics::apply_edits(source.as_bytes(), &own[0].fixes[0].edits).unwrap();
     assert_eq!(String::from_utf8(fixed).unwrap(), "torch==2.4\ntorch==2.5\n");
