@@ -6,5 +6,6 @@ pub mod version;
 
 pub use tables::Tables;
 pub use version::{
-    ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverVersion, PtxIsa, SmSuffix, SmTarget, VersionError,
+    ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverVersion, PtxIsa, SmSuffix, SmTarget,
+    VersionError,
 };
