@@ -2,9 +2,11 @@
 
 pub mod nearest;
 pub mod tables;
+pub mod target;
 pub mod version;
 
 pub use tables::Tables;
+pub use target::Target;
 pub use version::{
     ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverVersion, PtxIsa, SmSuffix, SmTarget,
     VersionError,

@@ -41,7 +41,10 @@ impl FrameworkTable {
         let wanted = Version::from_str(version).ok()?;
         self.rows.iter().filter(|row| row.name == name).find(|row| {
             let from = Version::from_str(&row.from).is_ok_and(|from| from <= wanted);
-            let below = row.below.as_deref().is_none_or(|below| Version::from_str(below).is_ok_and(|below| wanted < below));
+            let below = row
+                .below
+                .as_deref()
+                .is_none_or(|below| Version::from_str(below).is_ok_and(|below| wanted < below));
             from && below
         })
     }

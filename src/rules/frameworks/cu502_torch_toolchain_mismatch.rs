@@ -18,10 +18,14 @@ impl Rule for TorchToolchainMismatch {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         for build in facts.source_builds.iter().filter(|build| build.torch_extension && !build.prebuilt) {
-            let Some(base) = facts.base_of(build.stage).filter(|base| base.kind == BaseKind::Cuda) else { continue };
+            let Some(base) = facts.base_of(build.stage).filter(|base| base.kind == BaseKind::Cuda) else {
+                continue;
+            };
             let (Some(toolchain), Some(true)) = (base.cuda, base.has_nvcc) else { continue };
             let is_torch = |used: &&CudaUse| {
-                used.kind == CudaUseKind::Wheel && (used.what == "torch" || used.what.starts_with("torch ")) && facts.inherits(build.stage, used.stage)
+                used.kind == CudaUseKind::Wheel
+                    && (used.what == "torch" || used.what.starts_with("torch "))
+                    && facts.inherits(build.stage, used.stage)
             };
             let Some(torch) = facts.cuda.iter().find(is_torch) else { continue };
             if torch.version.major == toolchain.major {

@@ -24,12 +24,20 @@ impl Rule for DuplicateCudaRuntime {
         if (flavour == Flavour::Devel && (compiles || runs_compiler(facts))) || uses_system_libraries(facts) {
             return;
         }
-        let Some(wheel) = shipped_python(facts).find(|requirement| facts.in_final_lineage(requirement.stage) && bundles(requirement)) else {
+        let Some(wheel) = shipped_python(facts)
+            .find(|requirement| facts.in_final_lineage(requirement.stage) && bundles(requirement))
+        else {
             return;
         };
         let image = base.reference.as_deref().unwrap_or(&base.written);
         let mut draft = out
-            .finding(&wheel.origin, format!("`{}` brings its own CUDA, cuDNN and NCCL; `{image}` ships them a second time", wheel.name))
+            .finding(
+                &wheel.origin,
+                format!(
+                    "`{}` brings its own CUDA, cuDNN and NCCL; `{image}` ships them a second time",
+                    wheel.name
+                ),
+            )
             .related(&base.origin, "ships CUDA libraries")
             .help("use the `base` flavour of the same tag: the wheels need only the driver");
         if let Some(edit) = base_flavour(base) {
@@ -44,7 +52,9 @@ fn bundles(requirement: &PythonRequirement) -> bool {
     if is_cpu(requirement) || requirement.no_deps || requirement.url.is_some() {
         return false;
     }
-    let extra = |prefix: &str| requirement.extras.iter().any(|extra| extra.starts_with(prefix) && !extra.ends_with("local"));
+    let extra = |prefix: &str| {
+        requirement.extras.iter().any(|extra| extra.starts_with(prefix) && !extra.ends_with("local"))
+    };
     match requirement.name.as_str() {
         "torch" => true,
         "tensorflow" => extra("and-cuda"),
@@ -55,16 +65,40 @@ fn bundles(requirement: &PythonRequirement) -> bool {
 
 /// Other users of the system's libraries; then the base image is right.
 fn uses_system_libraries(facts: &Facts) -> bool {
-    let consumers = ["onnxruntime-gpu", "tensorrt", "ctranslate2", "faster-whisper", "faiss-gpu", "faiss-gpu-cu12", "paddlepaddle-gpu", "llama-cpp-python", "pycuda", "dlib", "mxnet", "lightgbm", "nvidia-dali-cuda120", "whisperx", "pynvvideocodec", "deepspeed"];
-    let by_name = facts.python.iter().filter(|requirement| facts.in_final_lineage(requirement.stage)).any(|requirement| {
-        consumers.contains(&requirement.name.as_str())
-            || requirement.name.starts_with("cupy-cuda")
-            || (requirement.name == "tensorflow" && requirement.extras.is_empty() && !is_cpu(requirement))
-            || (requirement.name == "jax" && requirement.extras.iter().any(|extra| extra.ends_with("local")))
-    });
+    let consumers = [
+        "onnxruntime-gpu",
+        "tensorrt",
+        "ctranslate2",
+        "faster-whisper",
+        "faiss-gpu",
+        "faiss-gpu-cu12",
+        "paddlepaddle-gpu",
+        "llama-cpp-python",
+        "pycuda",
+        "dlib",
+        "mxnet",
+        "lightgbm",
+        "nvidia-dali-cuda120",
+        "whisperx",
+        "pynvvideocodec",
+        "deepspeed",
+    ];
+    let by_name = facts.python.iter().filter(|requirement| facts.in_final_lineage(requirement.stage)).any(
+        |requirement| {
+            consumers.contains(&requirement.name.as_str())
+                || requirement.name.starts_with("cupy-cuda")
+                || (requirement.name == "tensorflow" && requirement.extras.is_empty() && !is_cpu(requirement))
+                || (requirement.name == "jax"
+                    && requirement.extras.iter().any(|extra| extra.ends_with("local")))
+        },
+    );
     let target = facts.target;
     by_name
-        || has_package(facts, target, &["libnvinfer", "tensorrt", "python3-libnvinfer", "ffmpeg", "libopencv"])
+        || has_package(
+            facts,
+            target,
+            &["libnvinfer", "tensorrt", "python3-libnvinfer", "ffmpeg", "libopencv"],
+        )
         || has_conda(facts, target, &["tensorrt", "onnxruntime-gpu"])
         || facts.source_builds.iter().any(|build| facts.is_shipped(build.stage) && !build.prebuilt)
         || facts.compiles.iter().any(|signal| signal.cuda && facts.is_shipped(signal.stage))
@@ -73,7 +107,8 @@ fn uses_system_libraries(facts: &Facts) -> bool {
 fn runs_compiler(facts: &Facts) -> bool {
     facts.python.iter().any(|requirement| {
         facts.in_final_lineage(requirement.stage)
-            && ["deepspeed", "flashinfer-python", "tinygrad", "cudaq", "pycuda", "sglang", "ninja"].contains(&requirement.name.as_str())
+            && ["deepspeed", "flashinfer-python", "tinygrad", "cudaq", "pycuda", "sglang", "ninja"]
+                .contains(&requirement.name.as_str())
     })
 }
 

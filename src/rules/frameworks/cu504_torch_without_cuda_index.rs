@@ -20,7 +20,9 @@ impl Rule for TorchWithoutCudaIndex {
         let facts = cx.facts;
         let names = ["torch", "torchvision", "torchaudio"];
         let mut seen = Vec::new();
-        for requirement in shipped_python(facts).filter(|requirement| names.contains(&requirement.name.as_str())) {
+        for requirement in
+            shipped_python(facts).filter(|requirement| names.contains(&requirement.name.as_str()))
+        {
             let fixed = requirement.bounded
                 || requirement.constrained
                 || requirement.locked
@@ -28,15 +30,24 @@ impl Rule for TorchWithoutCudaIndex {
                 || is_cpu(requirement)
                 || requirement.url.is_some()
                 || requirement.indexes.iter().any(|index| !matches!(index, PythonIndex::Default));
-            let framework = facts.base_of(requirement.stage).is_some_and(|base| matches!(base.kind, BaseKind::Framework | BaseKind::Jetson));
+            let framework = facts
+                .base_of(requirement.stage)
+                .is_some_and(|base| matches!(base.kind, BaseKind::Framework | BaseKind::Jetson));
             // torchvision and torchaudio follow the torch of the same command or of an earlier one.
             let follows = requirement.name != "torch"
-                && facts.python.iter().any(|other| other.name == "torch" && facts.inherits(requirement.stage, other.stage));
+                && facts
+                    .python
+                    .iter()
+                    .any(|other| other.name == "torch" && facts.inherits(requirement.stage, other.stage));
             if fixed || framework || follows || seen.contains(&requirement.instruction) {
                 continue;
             }
             seen.push(requirement.instruction);
-            let arm = if cx.target.architecture() == "arm64" { "; on arm64 older wheels of the default index are CPU builds" } else { "" };
+            let arm = if cx.target.architecture() == "arm64" {
+                "; on arm64 older wheels of the default index are CPU builds"
+            } else {
+                ""
+            };
             out.finding(
                 &requirement.origin,
                 format!("`{}` without version and index follows PyPI's default CUDA build, which moves with every release{arm}", requirement.name),

@@ -18,13 +18,19 @@ impl Rule for ExtensionBuildWithoutNvcc {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         for build in facts.source_builds.iter().filter(|build| !build.prebuilt) {
-            if !facts.stage(build.stage).is_some_and(|stage| stage.used) || has_nvcc(facts, build.stage) != Some(false) {
+            if !facts.stage(build.stage).is_some_and(|stage| stage.used)
+                || has_nvcc(facts, build.stage) != Some(false)
+            {
                 continue;
             }
             let Some(base) = facts.base_of(build.stage) else { continue };
             out.finding(
                 &build.origin,
-                format!("`{}` is compiled here, but `{}` has no nvcc", build.package, base.reference.as_deref().unwrap_or(&base.written)),
+                format!(
+                    "`{}` is compiled here, but `{}` has no nvcc",
+                    build.package,
+                    base.reference.as_deref().unwrap_or(&base.written)
+                ),
             )
             .related(&base.origin, "no nvcc in it")
             .help("build the wheel in a stage on the devel flavour and copy it, or install a prebuilt wheel")

@@ -18,7 +18,11 @@ impl Rule for ExtensionBuildWithoutArchList {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         for build in &facts.source_builds {
-            if build.prebuilt || !build.detects_arch || build.arch_list_visible || has_nvcc(facts, build.stage) == Some(false) {
+            if build.prebuilt
+                || !build.detects_arch
+                || build.arch_list_visible
+                || has_nvcc(facts, build.stage) == Some(false)
+            {
                 continue;
             }
             if !facts.stage(build.stage).is_some_and(|stage| stage.used) {
@@ -26,7 +30,10 @@ impl Rule for ExtensionBuildWithoutArchList {
             }
             out.finding(
                 &build.origin,
-                format!("`{}` asks the GPU which architecture to build for; docker build has none", build.package),
+                format!(
+                    "`{}` asks the GPU which architecture to build for; docker build has none",
+                    build.package
+                ),
             )
             .help("set TORCH_CUDA_ARCH_LIST before it, such as \"8.0;8.6;8.9;9.0+PTX\"")
             .emit();

@@ -19,8 +19,12 @@ impl Rule for OnnxruntimeCudaMismatch {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         for requirement in shipped_python(facts).filter(|requirement| requirement.name == "onnxruntime-gpu") {
-            let other_feed = requirement.indexes.iter().any(|index| !matches!(index, PythonIndex::Default | PythonIndex::Cuda { .. }));
-            if other_feed || !requirement.extras.is_empty() || requirement.url.is_some() || requirement.locked {
+            let other_feed = requirement
+                .indexes
+                .iter()
+                .any(|index| !matches!(index, PythonIndex::Default | PythonIndex::Cuda { .. }));
+            if other_feed || !requirement.extras.is_empty() || requirement.url.is_some() || requirement.locked
+            {
                 continue;
             }
             let needs = match (&requirement.exact, requirement.bounded) {
@@ -33,14 +37,21 @@ impl Rule for OnnxruntimeCudaMismatch {
             let Some(base) = facts.final_base().filter(|base| base.kind == BaseKind::Cuda) else { continue };
             let Some(own) = base.cuda else { continue };
             let suffix = format!("-cu{built}");
-            let wheels = facts.python.iter().any(|other| other.name.starts_with("nvidia-c") && other.name.ends_with(&suffix));
+            let wheels = facts
+                .python
+                .iter()
+                .any(|other| other.name.starts_with("nvidia-c") && other.name.ends_with(&suffix));
             if own.major == built || wheels {
                 continue;
             }
-            let version = requirement.exact.as_deref().map_or_else(|| "without a version".to_owned(), str::to_owned);
+            let version =
+                requirement.exact.as_deref().map_or_else(|| "without a version".to_owned(), str::to_owned);
             out.finding(
                 &requirement.origin,
-                format!("onnxruntime-gpu {version} is built for CUDA {built}; this image has CUDA {}.{}", own.major, own.minor),
+                format!(
+                    "onnxruntime-gpu {version} is built for CUDA {built}; this image has CUDA {}.{}",
+                    own.major, own.minor
+                ),
             )
             .related(&base.origin, "the image's CUDA")
             .help(format!("use a CUDA {built} base image, or a version built for CUDA {}", own.major))

@@ -24,13 +24,40 @@ impl Rule for TritonNeedsCompiler {
         if base.has_c_compiler != Some(false) {
             return;
         }
-        let compilers = ["gcc", "g++", "build-essential", "clang", "tcc", "gcc-c++", "build-base", "base-devel", "c-compiler"];
+        let compilers = [
+            "gcc",
+            "g++",
+            "build-essential",
+            "clang",
+            "tcc",
+            "gcc-c++",
+            "build-base",
+            "base-devel",
+            "c-compiler",
+        ];
         if has_package(facts, facts.target, &compilers)
-            || has_conda(facts, facts.target, &["gcc_linux-64", "gxx_linux-64", "gcc", "gxx", "compilers", "c-compiler", "cxx-compiler", "clang"])
+            || has_conda(
+                facts,
+                facts.target,
+                &[
+                    "gcc_linux-64",
+                    "gxx_linux-64",
+                    "gcc",
+                    "gxx",
+                    "compilers",
+                    "c-compiler",
+                    "cxx-compiler",
+                    "clang",
+                ],
+            )
         {
             return;
         }
-        let Some(requirement) = shipped_python(facts).find(|requirement| PACKAGES.contains(&requirement.name.as_str())) else { return };
+        let Some(requirement) =
+            shipped_python(facts).find(|requirement| PACKAGES.contains(&requirement.name.as_str()))
+        else {
+            return;
+        };
         out.finding(
             &requirement.origin,
             format!(

@@ -23,11 +23,17 @@ impl Rule for XlaMissingLibdevice {
         let present = has_nvcc(facts, facts.target) != Some(false)
             || has_package(facts, facts.target, &["cuda-nvcc", "cuda-nvvm"])
             || has_conda(facts, facts.target, &["cuda-nvcc", "cuda-nvvm"])
-            || installs(facts, facts.target, &["nvidia-cuda-nvcc-cu11", "nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvcc"]);
+            || installs(
+                facts,
+                facts.target,
+                &["nvidia-cuda-nvcc-cu11", "nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvcc"],
+            );
         if told || present {
             return;
         }
-        let Some(requirement) = shipped_python(facts).find(|requirement| needs_libdevice(requirement)) else { return };
+        let Some(requirement) = shipped_python(facts).find(|requirement| needs_libdevice(requirement)) else {
+            return;
+        };
         out.finding(
             &requirement.origin,
             format!(

@@ -22,7 +22,9 @@ impl Rule for CpuBuildOnGpuBase {
         if base.flavour.is_none_or(|flavour| flavour == Flavour::Base) || !base.args.is_empty() {
             return;
         }
-        let Some(requirement) = shipped_python(facts).find(|requirement| is_cpu_build(requirement)) else { return };
+        let Some(requirement) = shipped_python(facts).find(|requirement| is_cpu_build(requirement)) else {
+            return;
+        };
         if uses_gpu(facts) {
             return;
         }
@@ -47,7 +49,19 @@ fn is_cpu_build(requirement: &PythonRequirement) -> bool {
 
 /// Whether anything else in the image uses CUDA.
 fn uses_gpu(facts: &Facts) -> bool {
-    let gpu_packages = ["onnxruntime-gpu", "tensorflow", "jax", "faiss-gpu", "ctranslate2", "faster-whisper", "vllm", "sglang", "bitsandbytes", "tensorrt", "llama-cpp-python"];
+    let gpu_packages = [
+        "onnxruntime-gpu",
+        "tensorflow",
+        "jax",
+        "faiss-gpu",
+        "ctranslate2",
+        "faster-whisper",
+        "vllm",
+        "sglang",
+        "bitsandbytes",
+        "tensorrt",
+        "llama-cpp-python",
+    ];
     shipped_python(facts).any(|requirement| {
         (requirement.name == "torch" && !is_cpu(requirement))
             || (gpu_packages.contains(&requirement.name.as_str()) && !is_cpu(requirement))

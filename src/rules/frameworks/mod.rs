@@ -1,6 +1,5 @@
 //! CU5xx: frameworks and wheels.
 
-mod cu501_wheel_needs_newer_driver;
 mod cu502_torch_toolchain_mismatch;
 mod cu503_duplicate_cuda_runtime;
 mod cu504_torch_without_cuda_index;
@@ -18,7 +17,6 @@ use crate::facts::{Facts, InputKind, PythonIndex, PythonRequirement, StageId};
 
 /// Rules of this group, in order of their ids.
 pub(super) const RULES: &[&dyn Rule] = &[
-    &cu501_wheel_needs_newer_driver::WheelNeedsNewerDriver,
     &cu502_torch_toolchain_mismatch::TorchToolchainMismatch,
     &cu503_duplicate_cuda_runtime::DuplicateCudaRuntime,
     &cu504_torch_without_cuda_index::TorchWithoutCudaIndex,
@@ -34,18 +32,18 @@ pub(super) const RULES: &[&dyn Rule] = &[
 
 /// Python distributions that a Dockerfile installs into the shipped image.
 fn shipped_python(facts: &Facts) -> impl Iterator<Item = &PythonRequirement> {
-    facts
-        .python
-        .iter()
-        .filter(|requirement| facts.kind == InputKind::Dockerfile && !requirement.not_installed && facts.is_shipped(requirement.stage))
+    facts.python.iter().filter(|requirement| {
+        facts.kind == InputKind::Dockerfile
+            && !requirement.not_installed
+            && facts.is_shipped(requirement.stage)
+    })
 }
 
 /// Whether a distribution of one of these names is installed in the lineage of `stage`.
 fn installs(facts: &Facts, stage: StageId, names: &[&str]) -> bool {
-    facts
-        .python
-        .iter()
-        .any(|requirement| facts.inherits(stage, requirement.stage) && names.contains(&requirement.name.as_str()))
+    facts.python.iter().any(|requirement| {
+        facts.inherits(stage, requirement.stage) && names.contains(&requirement.name.as_str())
+    })
 }
 
 /// Whether a requirement is a CPU build.
@@ -75,18 +73,45 @@ fn has_nvcc(facts: &Facts, stage: StageId) -> Option<bool> {
     let installed = has_package(
         facts,
         stage,
-        &["cuda-nvcc", "cuda-toolkit", "cuda-compiler", "cuda-minimal-build", "cuda-command-line-tools", "nvidia-cuda-toolkit", "cuda-1", "cuda-9", "cuda-8"],
-    ) || facts.packages.iter().any(|package| facts.inherits(stage, package.stage) && package.name == "cuda")
-        || has_conda(facts, stage, &["cuda-nvcc", "cuda-toolkit", "cuda", "cudatoolkit-dev", "cuda-compiler"])
+        &[
+            "cuda-nvcc",
+            "cuda-toolkit",
+            "cuda-compiler",
+            "cuda-minimal-build",
+            "cuda-command-line-tools",
+            "nvidia-cuda-toolkit",
+            "cuda-1",
+            "cuda-9",
+            "cuda-8",
+        ],
+    ) || facts
+        .packages
+        .iter()
+        .any(|package| facts.inherits(stage, package.stage) && package.name == "cuda")
+        || has_conda(
+            facts,
+            stage,
+            &["cuda-nvcc", "cuda-toolkit", "cuda", "cudatoolkit-dev", "cuda-compiler"],
+        )
         || installs(facts, stage, &["nvidia-cuda-nvcc-cu11", "nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvcc"])
         || facts.commands.iter().any(|command| {
             facts.inherits(stage, command.stage)
-                && (command.program.as_deref().is_some_and(|program| program.starts_with("cuda_") && program.ends_with(".run"))
-                    || command.args.iter().any(|word| word.text.as_deref().is_some_and(|text| text.contains("cuda_") && text.ends_with(".run"))))
+                && (command
+                    .program
+                    .as_deref()
+                    .is_some_and(|program| program.starts_with("cuda_") && program.ends_with(".run"))
+                    || command.args.iter().any(|word| {
+                        word.text
+                            .as_deref()
+                            .is_some_and(|text| text.contains("cuda_") && text.ends_with(".run"))
+                    }))
         })
         || facts.copies.iter().any(|copy| {
             facts.inherits(stage, copy.stage)
-                && copy.sources.iter().any(|word| word.text.as_deref().is_some_and(|path| path.starts_with("/usr/local/cuda")))
+                && copy
+                    .sources
+                    .iter()
+                    .any(|word| word.text.as_deref().is_some_and(|path| path.starts_with("/usr/local/cuda")))
         });
     if installed { Some(true) } else { facts.base_of(stage)?.has_nvcc }
 }
