@@ -79,6 +79,6 @@ mod tests {
         for wrong in ["", "2026", "2026-13", "2026-1-1", "2026-11-32", "2026-11-04-1", "26-11-04", "2026-11-"] {
             assert!(wrong.parse::<Date>().is_err(), "{wrong}");
         }
-        assert!("2026-11".parse::<Date>() < "2026-11-01".parse::<Date>());
+        assert!("2026-11".parse::<Date>().unwrap() < "2026-11-01".parse::<Date>().unwrap());
     }
 }
