@@ -80,6 +80,6 @@ mod tests {
         {
             assert!(wrong.parse::<Date>().is_err(), "{wrong}");
         }
-        assert!("2026-11".parse::<Date>() < "2026-11-01".parse::<Date>());
+        assert!("2026-11".parse::<Date>().unwrap() < "2026-11-01".parse::<Date>().unwrap());
     }
 }
