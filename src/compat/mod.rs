@@ -13,7 +13,7 @@ pub use drivers::{DriverPoint, DriverSet, DriverSpec, SpecError};
 pub use gpu::{Gpu, GpuError, GpuList};
 pub use range::{RangeVerdict, RangeWord, Truth};
 pub use tables::Tables;
-pub use target::Target;
+pub use target::{HostProfile, Pool, Target};
 pub use version::{
     ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverVersion, PtxIsa, SmSuffix, SmTarget,
     VersionError,
