@@ -14,6 +14,16 @@
 //! - What only BuildKit's later stage refuses (too few arguments, blank names) is an `Unknown` node with a problem
 //!   here; only keyword and lines are compared.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "dockerfile_battery/load.rs"]
 mod load;
 

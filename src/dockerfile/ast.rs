@@ -358,6 +358,19 @@ pub enum ProblemKind {
         /// The limit in bytes.
         limit: u64,
     },
+    /// More instructions than the limit; the rest was not read.
+    #[error(
+        "the file has more than {limit} instructions; the rest was not read (raise --limit instructions)"
+    )]
+    TooManyInstructions {
+        /// The limit.
+        limit: u64,
+    },
+    /// Evaluation stopped: the variables of the file are too many or too large. What they hold is unknown.
+    #[error(
+        "the variables of this file are too many or too large to evaluate; their values count as unknown"
+    )]
+    TooMuchWork,
     /// A physical line that BuildKit's scanner cannot hold.
     #[error("the line is longer than 65535 bytes, which BuildKit refuses; split it with continuation lines")]
     LineTooLong,

@@ -18,8 +18,11 @@ use crate::span::{Span, Spanned};
 /// PATH of `FROM scratch` (BuildKit's `system.DefaultPathEnv`).
 const SCRATCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Work charged for each variable that an ONBUILD trigger sets, so that many stages below many triggers stay small.
+/// Work charged for each ONBUILD trigger that runs, so that many stages below many triggers stay small.
 const TRIGGER_COST: usize = 1_024;
+
+/// Work charged for each variable that is set, beside its value.
+const ASSIGNMENT_COST: usize = 256;
 
 /// The stages of a Dockerfile under given build options.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct StageGraph {
     pub(super) escape: char,
     pub(super) timelines: Vec<Timeline>,
     pub(super) budget: Budget,
+    /// Some assignments are missing, so nothing is known of any variable.
+    pub(super) exhausted: bool,
 }
 
 impl StageGraph {
@@ -70,6 +75,7 @@ impl StageGraph {
                 escape: dockerfile.escape,
                 timelines: Vec::new(),
                 budget: Budget::default(),
+                exhausted: false,
             },
         };
         builder.run();
@@ -298,7 +304,7 @@ impl Builder<'_> {
             },
         };
         let triggers = match base {
-            Base::Stage(stage) => self.triggers_of(stage),
+            Base::Stage(stage) => self.triggers_of(stage, span),
             _ => Vec::new(),
         };
         if let Some(name) = &from.name {
@@ -330,13 +336,14 @@ impl Builder<'_> {
     }
 
     /// ONBUILD instructions of a stage, as long as the budget lasts.
-    fn triggers_of(&self, stage: usize) -> Vec<usize> {
+    fn triggers_of(&mut self, stage: usize, span: Span) -> Vec<usize> {
         let range = self.graph.stages.get(stage).map(|stage| stage.instructions.clone()).unwrap_or_default();
         let mut triggers = Vec::new();
         for index in range {
             let kind = self.dockerfile.instructions.get(index).map(|instruction| &instruction.kind);
             if matches!(kind, Some(InstructionKind::Onbuild(_))) {
                 if !self.graph.budget.take(TRIGGER_COST) {
+                    self.exhaust(span);
                     break;
                 }
                 triggers.push(index);
@@ -414,7 +421,7 @@ impl Builder<'_> {
             });
         }
         for assignment in assignments {
-            self.graph.assign(site.stage, assignment);
+            self.assign(assignment, site);
         }
     }
 
@@ -450,7 +457,25 @@ impl Builder<'_> {
                 position: site.position,
                 self_reference,
             };
+            self.assign(assignment, site);
+        }
+    }
+
+    /// Records an assignment, as long as the budget lasts.
+    fn assign(&mut self, assignment: Assignment, site: Site) {
+        let origins = assignment.value.as_ref().map_or(0, |value| value.origins.len());
+        if self.graph.budget.take(ASSIGNMENT_COST + 64 * origins) {
             self.graph.assign(site.stage, assignment);
+        } else {
+            self.exhaust(assignment.name.span);
+        }
+    }
+
+    /// Gives up on variables, and says so once.
+    fn exhaust(&mut self, span: Span) {
+        if !self.graph.exhausted {
+            self.graph.exhausted = true;
+            self.problem(span, ProblemKind::TooMuchWork);
         }
     }
 
