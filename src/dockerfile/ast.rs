@@ -222,6 +222,8 @@ pub struct KeyValue {
     pub key: Spanned<String>,
     /// The value.
     pub value: Spanned<String>,
+    /// The value's place in [`Instruction::text`], to find the source of a part of it.
+    pub value_range: Range<usize>,
     /// How the pair was written.
     pub form: PairForm,
 }
@@ -233,6 +235,8 @@ pub struct ArgDeclaration {
     pub name: Spanned<String>,
     /// The text after `=`; `None` without one.
     pub default: Option<Spanned<String>>,
+    /// The default's place in [`Instruction::text`], to find the source of a part of it; empty without one.
+    pub default_range: Range<usize>,
 }
 
 /// The arguments of COPY and ADD.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::expand::{self, Budget, Mode};
-use super::graph::{StageGraph, without_value};
+use super::graph::StageGraph;
 use super::stages::{Assignment, AssignmentKind, Base, BaseEnv};
-use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value};
+use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value, without_value};
 
 /// Assignments of a stage by name: indices in the order they take effect.
 pub(super) type Timeline = HashMap<String, Vec<usize>>;

@@ -190,8 +190,12 @@ impl Typer<'_> {
             if key.end == text.text.len() {
                 return Err(needs(place, "must have two arguments"));
             }
-            let (key, value) = (spanned(text, key), spanned(text, value));
-            return Ok(vec![KeyValue { key, value, form: PairForm::Legacy }]);
+            return Ok(vec![KeyValue {
+                key: spanned(text, key),
+                value: spanned(text, value.clone()),
+                value_range: value,
+                form: PairForm::Legacy,
+            }]);
         }
         let mut pairs = Vec::with_capacity(all.len());
         for word in all {
@@ -203,9 +207,13 @@ impl Typer<'_> {
             if equals == word.start {
                 return Err((text.source_span(word), ProblemKind::BlankName(place.keyword)));
             }
-            let key = spanned(text, word.start..equals);
-            let value = spanned(text, equals + 1..word.end);
-            pairs.push(KeyValue { key, value, form: PairForm::Equals });
+            let value_range = equals + 1..word.end;
+            pairs.push(KeyValue {
+                key: spanned(text, word.start..equals),
+                value: spanned(text, value_range.clone()),
+                value_range,
+                form: PairForm::Equals,
+            });
         }
         Ok(pairs)
     }
@@ -224,7 +232,8 @@ impl Typer<'_> {
             };
             declarations.push(ArgDeclaration {
                 name: spanned(text, name),
-                default: default.map(|default| spanned(text, default)),
+                default: default.clone().map(|default| spanned(text, default)),
+                default_range: default.unwrap_or_default(),
             });
         }
         Ok(declarations)
