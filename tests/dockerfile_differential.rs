@@ -322,6 +322,7 @@ fn is_known_difference(text: &str) -> bool {
         name.starts_with(['/', '#', '%'])
     });
     text.contains('\0')
+        || text.contains("\\u0000")
         || text.contains("# \u{a0}")
         || text.contains("#\u{a0}")
         || blank
