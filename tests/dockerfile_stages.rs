@@ -1,5 +1,15 @@
 //! Stages, ARG and ENV evaluation, links and roles.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking"
+)]
+
 use cudalint::dockerfile::{
     AssignmentKind, Base, BaseEnv, BuildOptions, Dockerfile, LinkKind, LinkSource, Lookup, OriginKind,
     Platform, ProblemKind, Role, StageGraph, UnknownReason,

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::expand::{self, Budget, Mode};
-use super::graph::{StageGraph, without_value};
+use super::graph::StageGraph;
 use super::stages::{Assignment, AssignmentKind, Base, BaseEnv};
-use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value};
+use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value, without_value};
 
 /// Assignments of a stage by name: indices in the order they take effect.
 pub(super) type Timeline = HashMap<String, Vec<usize>>;
@@ -65,7 +65,7 @@ impl StageGraph {
     #[must_use]
     pub fn image_env(&self, stage: usize) -> (Vec<EnvVariable<'_>>, bool) {
         let mut variables = Variables::default();
-        let mut known = true;
+        let mut known = !self.exhausted;
         for stage in self.lineage(stage).into_iter().filter_map(|index| self.stages.get(index)) {
             match (&stage.base, &stage.base_env) {
                 (Base::Stage(_), _) => {}
@@ -111,6 +111,9 @@ impl StageGraph {
     }
 
     fn find(&self, stage: usize, at: usize, name: &str, image_only: bool) -> Lookup {
+        if self.exhausted {
+            return too_large();
+        }
         let mut without = None;
         let mut at = at;
         let mut next = stage;

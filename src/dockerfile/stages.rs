@@ -95,6 +95,8 @@ pub struct Assignment {
     pub name: Spanned<String>,
     /// The value as written; `None` for ARG without a default.
     pub raw: Option<Spanned<String>>,
+    /// The place of `raw` in the text of its instruction (below ONBUILD: of the trigger); empty without one.
+    pub raw_range: Range<usize>,
     /// The expanded value; `None` for an ARG that has none (no default, build argument or global ARG).
     pub value: Option<Value>,
     /// What the name stood for before; `None` where nothing defined it.

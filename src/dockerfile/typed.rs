@@ -11,6 +11,9 @@ use super::text::LogicalText;
 use super::words::{self, Json, spanned};
 use crate::span::{Span, Spanned};
 
+/// Typed arguments, or what is wrong with them and where.
+type Typed<T> = Result<T, (Span, ProblemKind)>;
+
 /// Reads logical lines into instructions.
 #[derive(Debug)]
 pub(super) struct Typer<'a> {
@@ -98,12 +101,7 @@ impl Typer<'_> {
         }
     }
 
-    fn kind(
-        &mut self,
-        text: &LogicalText,
-        place: Place<'_>,
-        args: Range<usize>,
-    ) -> Result<InstructionKind, (Span, ProblemKind)> {
+    fn kind(&mut self, text: &LogicalText, place: Place<'_>, args: Range<usize>) -> Typed<InstructionKind> {
         Ok(match place.keyword {
             Keyword::From => InstructionKind::From(self.from(text, place)),
             Keyword::Run => InstructionKind::Run(command(text, 0..text.text.len())?),
@@ -182,7 +180,7 @@ impl Typer<'_> {
     }
 
     /// ENV and LABEL: `key=value ...`, or the old `key value`.
-    fn pairs(&mut self, text: &LogicalText, place: Place<'_>) -> Result<Vec<KeyValue>, (Span, ProblemKind)> {
+    fn pairs(&mut self, text: &LogicalText, place: Place<'_>) -> Typed<Vec<KeyValue>> {
         let all = words::quoted_words(&text.text, self.escape);
         let Some(first) = all.first() else {
             return Err(needs(place, "requires at least one argument"));
@@ -192,8 +190,12 @@ impl Typer<'_> {
             if key.end == text.text.len() {
                 return Err(needs(place, "must have two arguments"));
             }
-            let (key, value) = (spanned(text, key), spanned(text, value));
-            return Ok(vec![KeyValue { key, value, form: PairForm::Legacy }]);
+            return Ok(vec![KeyValue {
+                key: spanned(text, key),
+                value: spanned(text, value.clone()),
+                value_range: value,
+                form: PairForm::Legacy,
+            }]);
         }
         let mut pairs = Vec::with_capacity(all.len());
         for word in all {
@@ -205,18 +207,18 @@ impl Typer<'_> {
             if equals == word.start {
                 return Err((text.source_span(word), ProblemKind::BlankName(place.keyword)));
             }
-            let key = spanned(text, word.start..equals);
-            let value = spanned(text, equals + 1..word.end);
-            pairs.push(KeyValue { key, value, form: PairForm::Equals });
+            let value_range = equals + 1..word.end;
+            pairs.push(KeyValue {
+                key: spanned(text, word.start..equals),
+                value: spanned(text, value_range.clone()),
+                value_range,
+                form: PairForm::Equals,
+            });
         }
         Ok(pairs)
     }
 
-    fn declarations(
-        &mut self,
-        text: &LogicalText,
-        place: Place<'_>,
-    ) -> Result<Vec<ArgDeclaration>, (Span, ProblemKind)> {
+    fn declarations(&mut self, text: &LogicalText, place: Place<'_>) -> Typed<Vec<ArgDeclaration>> {
         let all = words::quoted_words(&text.text, self.escape);
         if all.is_empty() {
             return Err(needs(place, "requires at least one argument"));
@@ -230,7 +232,8 @@ impl Typer<'_> {
             };
             declarations.push(ArgDeclaration {
                 name: spanned(text, name),
-                default: default.map(|default| spanned(text, default)),
+                default: default.clone().map(|default| spanned(text, default)),
+                default_range: default.unwrap_or_default(),
             });
         }
         Ok(declarations)
@@ -252,7 +255,7 @@ fn shorten(word: &str) -> String {
 }
 
 /// The whole text as one argument.
-fn one(text: &LogicalText, place: Place<'_>) -> Result<Spanned<String>, (Span, ProblemKind)> {
+fn one(text: &LogicalText, place: Place<'_>) -> Typed<Spanned<String>> {
     if text.text.is_empty() {
         return Err(needs(place, "requires exactly one argument"));
     }
@@ -270,7 +273,7 @@ fn place_strings(
 }
 
 /// A part of the text in shell or exec form.
-fn command(text: &LogicalText, range: Range<usize>) -> Result<Command, (Span, ProblemKind)> {
+fn command(text: &LogicalText, range: Range<usize>) -> Typed<Command> {
     let part = text.get(range.clone());
     match words::json_array(part) {
         Json::Strings(strings) => {
@@ -285,7 +288,7 @@ fn command(text: &LogicalText, range: Range<usize>) -> Result<Command, (Span, Pr
     }
 }
 
-fn healthcheck(text: &LogicalText, place: Place<'_>) -> Result<Healthcheck, (Span, ProblemKind)> {
+fn healthcheck(text: &LogicalText, place: Place<'_>) -> Typed<Healthcheck> {
     let end = text.text.find(char::is_whitespace).unwrap_or(text.text.len());
     let word = text.get(0..end);
     let rest = words::trim(&text.text, end..text.text.len());
@@ -305,7 +308,7 @@ fn healthcheck(text: &LogicalText, place: Place<'_>) -> Result<Healthcheck, (Spa
 }
 
 /// A JSON array of strings, or words split at blanks.
-fn list(text: &LogicalText) -> Result<(Vec<Spanned<String>>, bool), (Span, ProblemKind)> {
+fn list(text: &LogicalText) -> Typed<(Vec<Spanned<String>>, bool)> {
     match words::json_array(&text.text) {
         Json::Strings(strings) => Ok((place_strings(text, 0, strings), true)),
         Json::OtherArray => Err((text.span(), ProblemKind::NotStringArray)),
@@ -316,7 +319,7 @@ fn list(text: &LogicalText) -> Result<(Vec<Spanned<String>>, bool), (Span, Probl
     }
 }
 
-fn transfer(text: &LogicalText, place: Place<'_>) -> Result<Transfer, (Span, ProblemKind)> {
+fn transfer(text: &LogicalText, place: Place<'_>) -> Typed<Transfer> {
     let (mut paths, json) = list(text)?;
     let dest = paths.pop();
     let (Some(dest), false) = (dest, paths.is_empty()) else {
