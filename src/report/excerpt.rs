@@ -31,25 +31,29 @@ pub(super) struct Label<'a> {
     pub(super) text: Option<String>,
 }
 
-/// Draws the labelled places of one source, the first being the main one. `None` when none lies in the source.
+/// Draws the labelled places of one source, the first being the main one. `None` when it does not lie in the source.
 pub(super) fn draw(
     source: &[u8],
+    index: &LineIndex,
     labels: &[Label<'_>],
     severity: Severity,
     options: &Options<'_>,
 ) -> Option<String> {
-    let window = Window::new(source, labels, options.width)?;
+    let window = Window::new(source, index, labels, options.width)?;
     let mut theme = match (options.unicode, options.color) {
         (true, true) => GraphicalTheme::unicode(),
         (true, false) => GraphicalTheme::unicode_nocolor(),
         (false, true) => GraphicalTheme::ascii(),
         (false, false) => GraphicalTheme::none(),
     };
-    theme.styles.highlights = vec![match severity {
+    let main = match severity {
         Severity::Error => theme.styles.error,
         Severity::Warning => theme.styles.warning,
         Severity::Info => theme.styles.advice,
-    }];
+    };
+    // miette gives the styles out in order of the labels' places.
+    theme.styles.highlights =
+        window.labels.iter().map(|(_, is_main)| if *is_main { main } else { theme.styles.help }).collect();
     theme.styles.link = theme.styles.linum;
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_links(false)
@@ -62,6 +66,49 @@ pub(super) fn draw(
     text.split_once('\n').map(|(_, excerpt)| excerpt.to_owned())
 }
 
+/// What is underlined on one line.
+struct Mark<'a> {
+    line: usize,
+    range: Range<usize>,
+    text: Option<&'a str>,
+    is_main: bool,
+    is_first: bool,
+}
+
+impl<'a> Mark<'a> {
+    /// The labels line by line; those that do not lie in the source are left out.
+    fn all(source: &[u8], index: &LineIndex, labels: &'a [Label<'_>]) -> Vec<Self> {
+        let mut marks = Vec::new();
+        for (at, label) in labels.iter().take(MOST_LABELS).enumerate() {
+            let (place, span) = (label.place, label.place.span);
+            let first = place.start.line;
+            // A place that ends with a line feed does not reach into the line below.
+            let reaches = place.end.line.saturating_sub(usize::from(place.end.column <= 1)).max(first);
+            for line in first..=reaches.min(first.saturating_add(MOST_LINES - 1)) {
+                let Some(whole) = index.line_span(source, line) else { break };
+                let indent = whole.slice(source).iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+                let start = if line == first { span.start } else { whole.start + indent };
+                let end = span.end.min(whole.end).max(start);
+                // A place may begin at the line end, which is two bytes long at most.
+                if start < whole.start || start > whole.end + 1 {
+                    break;
+                }
+                if line == first || end > start {
+                    let text = label.text.as_deref().filter(|_| line == first);
+                    marks.push(Self {
+                        line,
+                        range: start..end,
+                        text,
+                        is_main: at == 0,
+                        is_first: line == first,
+                    });
+                }
+            }
+        }
+        marks
+    }
+}
+
 /// The lines around the labels, made safe to print.
 #[derive(Debug)]
 struct Window {
@@ -69,38 +116,22 @@ struct Window {
     text: String,
     /// Start in `text` and number (from 1) of each line.
     lines: Vec<(usize, usize)>,
-    labels: Vec<LabeledSpan>,
+    /// In order of their places, with whether they belong to the main place.
+    labels: Vec<(LabeledSpan, bool)>,
     /// Column, from 1, of the main label.
     column: usize,
 }
 
 impl Window {
-    fn new(source: &[u8], labels: &[Label<'_>], width: usize) -> Option<Self> {
+    fn new(source: &[u8], index: &LineIndex, labels: &[Label<'_>], width: usize) -> Option<Self> {
         let main = labels.first()?;
-        if main.place.span.start > source.len() {
+        let marks = Mark::all(source, index, labels);
+        if !marks.iter().any(|mark| mark.is_main) {
             return None;
-        }
-        let index = LineIndex::new(source);
-        let labels: Vec<&Label<'_>> = labels.iter().take(MOST_LABELS).collect();
-        let mut marks: Vec<(usize, Range<usize>, &Label<'_>, bool)> = Vec::new();
-        for label in labels.iter().filter(|label| label.place.span.start <= source.len()) {
-            let span = label.place.span;
-            let first = index.line_column(source, span.start).line;
-            let last = index.line_column(source, span.end.saturating_sub(1).max(span.start)).line;
-            for line in first..=last.min(first.saturating_add(MOST_LINES - 1)) {
-                let whole = index.line_span(source, line)?;
-                let text = whole.slice(source);
-                let indent = text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-                let start = if line == first { span.start } else { whole.start + indent };
-                let end = span.end.min(whole.end).max(start);
-                if line == first || end > start {
-                    marks.push((line, start..end, label, line == first));
-                }
-            }
         }
         let mut numbers: Vec<usize> = marks
             .iter()
-            .flat_map(|(line, ..)| line.saturating_sub(CONTEXT)..=line.saturating_add(CONTEXT))
+            .flat_map(|mark| mark.line.saturating_sub(CONTEXT)..=mark.line.saturating_add(CONTEXT))
             .filter(|line| *line >= 1 && *line <= index.line_count())
             .collect();
         numbers.sort_unstable();
@@ -110,7 +141,7 @@ impl Window {
             && let Some(last) = numbers.last().copied()
             && last == index.line_count()
             && index.line_span(source, last).is_some_and(|span| span.is_empty())
-            && !marks.iter().any(|(line, ..)| *line == last)
+            && !marks.iter().any(|mark| mark.line == last)
         {
             numbers.pop();
         }
@@ -121,33 +152,27 @@ impl Window {
             labels: Vec::new(),
             column: main.place.start.column,
         };
-        let mut spans: Vec<(SourceSpan, Option<String>, bool)> = Vec::new();
         for number in numbers {
             let whole = index.line_span(source, number)?;
-            let on_line: Vec<_> = marks.iter().filter(|(line, ..)| *line == number).collect();
-            let focus = on_line.first().map_or(whole.start..whole.start, |(_, range, ..)| range.clone());
+            let on_line: Vec<&Mark<'_>> = marks.iter().filter(|mark| mark.line == number).collect();
+            let focus = on_line.first().map_or(whole.start..whole.start, |mark| mark.range.clone());
             let line = Line::new(source, whole.start..whole.end, focus, width.saturating_sub(GUTTER).max(20));
             let base = window.text.len();
             window.lines.push((base, number));
-            for (_, range, label, first) in on_line {
-                let (start, end) = (line.position(range.start), line.position(range.end));
-                let is_main = *first && std::ptr::eq(label.place, main.place);
-                let text = if *first { label.text.clone() } else { None };
-                spans.push(((base + start, end - start).into(), text, is_main));
+            for mark in on_line {
+                let (start, end) = (line.position(mark.range.start), line.position(mark.range.end));
+                let (span, text) = ((base + start, end - start), mark.text.map(str::to_owned));
+                let label = if mark.is_main && mark.is_first {
+                    LabeledSpan::new_primary_with_span(text, span)
+                } else {
+                    LabeledSpan::new_with_span(text, span)
+                };
+                window.labels.push((label, mark.is_main));
             }
             window.text.push_str(&line.text);
             window.text.push('\n');
         }
-        window.labels = spans
-            .into_iter()
-            .map(|(span, text, is_main)| {
-                if is_main {
-                    LabeledSpan::new_primary_with_span(text, span)
-                } else {
-                    LabeledSpan::new_with_span(text, span)
-                }
-            })
-            .collect();
+        window.labels.sort_by_key(|(label, _)| label.offset());
         Some(window)
     }
 
@@ -175,7 +200,7 @@ impl Diagnostic for Window {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(self.labels.iter().cloned()))
+        Some(Box::new(self.labels.iter().map(|(label, _)| label.clone())))
     }
 }
 
@@ -190,7 +215,7 @@ impl SourceCode for Window {
         let line = self.line_at(start);
         if before == 0 && after == 0 {
             let data = self.text.as_bytes().get(start..end).ok_or(MietteError::OutOfBounds)?;
-            let main = self.labels.iter().any(|label| label.primary() && label.inner() == span);
+            let main = self.labels.iter().any(|(label, _)| label.primary() && label.inner() == span);
             let column = if main { self.column.saturating_sub(1) } else { 0 };
             let number = self.number(line).saturating_sub(1);
             let contents = MietteSpanContents::new_named(self.name.clone(), data, *span, number, column, 1);

@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 
 use super::Options;
-use super::text::{found, held_back, inner_place, instruction, markup, unanswered, where_is};
+use super::text::{Texts, found, held_back, inner_place, instruction, markup, unanswered, where_is};
 use crate::diagnostics::{Finding, InputOutcome, Location, Outcome};
-use crate::span::LineIndex;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --dim: #888; }
@@ -56,8 +55,9 @@ pub(super) fn render(outcome: &Outcome, options: &Options<'_>, out: &mut dyn Wri
         if input.findings.is_empty() && input.problems.is_empty() {
             writeln!(out, "<p class=\"dim\">Nothing found.</p>")?;
         }
+        let texts = Texts::new(&input.sources);
         for reported in &input.findings {
-            write_finding(&reported.finding, input, options, out)?;
+            write_finding(&reported.finding, input, &texts, options, out)?;
         }
     }
     if let Some(text) = unanswered(outcome) {
@@ -73,6 +73,7 @@ pub(super) fn render(outcome: &Outcome, options: &Options<'_>, out: &mut dyn Wri
 fn write_finding(
     finding: &Finding,
     input: &InputOutcome,
+    texts: &Texts<'_>,
     options: &Options<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -89,7 +90,7 @@ fn write_finding(
         finding.rule,
         markup(finding.name)
     )?;
-    write_excerpt(&finding.location, input, out)?;
+    write_excerpt(&finding.location, texts, out)?;
     if let Location::Layer { created_by: Some(created_by), .. } = &finding.location {
         writeln!(out, "<p>Made by <code>{}</code></p>", markup(&instruction(created_by)))?;
     }
@@ -110,10 +111,9 @@ fn write_finding(
 }
 
 /// The lines of the place, the words marked.
-fn write_excerpt(location: &Location, input: &InputOutcome, out: &mut dyn Write) -> io::Result<()> {
+fn write_excerpt(location: &Location, texts: &Texts<'_>, out: &mut dyn Write) -> io::Result<()> {
     let Some(place) = location.place() else { return Ok(()) };
-    let Some(source) = input.sources.get(&place.file) else { return Ok(()) };
-    let index = LineIndex::new(source);
+    let Some((source, index)) = texts.get(&place.file) else { return Ok(()) };
     let text = |from: usize, to: usize| {
         let bytes = source.get(from..to.max(from)).unwrap_or_default();
         let text = crate::diagnostics::redact(&String::from_utf8_lossy(bytes));

@@ -7,12 +7,10 @@ use std::sync::Arc;
 use super::Options;
 use super::excerpt::{Label, draw};
 use super::text::{
-    count, found, held_back, inner_place, instruction, short_digest, shortened, unanswered, visible,
+    Texts, count, found, held_back, inner_place, instruction, short_digest, shortened, unanswered, visible,
     where_is, wrap,
 };
 use crate::diagnostics::{Finding, InputOutcome, Location, Outcome, Problem, Safety, Severity};
-
-type Sources = BTreeMap<Arc<str>, Arc<[u8]>>;
 
 /// Reasons listed for what stayed unknown, when the questions themselves are not.
 const MOST_REASONS: usize = 3;
@@ -53,15 +51,16 @@ impl Paint {
 /// Writes findings with excerpts, what could not be read, and a summary.
 pub(super) fn render(outcome: &Outcome, options: &Options<'_>, out: &mut dyn Write) -> io::Result<()> {
     for input in &outcome.inputs {
+        let texts = Texts::new(&input.sources);
         for reported in &input.findings {
             if options.verbose || !reported.finding.is_unknown() {
-                write_finding(&reported.finding, input, options, out)?;
+                write_finding(&reported.finding, input, &texts, options, out)?;
                 writeln!(out)?;
             }
         }
         for problem in &input.problems {
             let title = if input.complete { "note" } else { "incomplete" };
-            write_titled(problem, title, Paint::Warning, Some(&input.input), &input.sources, options, out)?;
+            write_titled(problem, title, Paint::Warning, Some(&input.input), &texts, options, out)?;
             writeln!(out)?;
         }
     }
@@ -79,8 +78,9 @@ pub fn write_problem(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let file = problem.location.as_ref().and_then(Location::place).map(|place| Arc::clone(&place.file));
-    let sources: Sources = file.into_iter().map(|file| (file, Arc::clone(source))).collect();
-    write_titled(problem, "error", Paint::Error, None, &sources, options, out)
+    let sources: BTreeMap<Arc<str>, Arc<[u8]>> =
+        file.into_iter().map(|file| (file, Arc::clone(source))).collect();
+    write_titled(problem, "error", Paint::Error, None, &Texts::new(&sources), options, out)
 }
 
 fn write_titled(
@@ -88,7 +88,7 @@ fn write_titled(
     title: &str,
     paint: Paint,
     input: Option<&str>,
-    sources: &Sources,
+    texts: &Texts<'_>,
     options: &Options<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -102,7 +102,7 @@ fn write_titled(
     writeln!(out, "{}: {}", paint.on(title, options), visible(&problem.message))?;
     if let Some(location) = &problem.location {
         let severity = if title == "error" { Severity::Error } else { Severity::Warning };
-        write_excerpt(location, &[], severity, sources, options, out)?;
+        write_excerpt(location, &[], severity, texts, options, out)?;
     }
     match &problem.help {
         Some(help) => write_note("help", help, options, out),
@@ -113,6 +113,7 @@ fn write_titled(
 fn write_finding(
     finding: &Finding,
     input: &InputOutcome,
+    texts: &Texts<'_>,
     options: &Options<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -127,10 +128,10 @@ fn write_finding(
     };
     let title = paint.on(&format!("{word}[{}]", finding.rule), options);
     writeln!(out, "{}: {title} {}", Paint::Bold.on(&place, options), visible(&finding.message))?;
-    write_excerpt(&finding.location, &finding.related, finding.severity, &input.sources, options, out)?;
+    write_excerpt(&finding.location, &finding.related, finding.severity, texts, options, out)?;
     write_inner(&finding.location, options, out)?;
     for (location, label) in &finding.related {
-        if !is_drawn(location, &finding.location, &input.sources) {
+        if !is_drawn(location, &finding.location, texts) {
             write_note("note", &format!("{}: {label}", related_place(location)), options, out)?;
         }
     }
@@ -151,9 +152,9 @@ fn write_finding(
 }
 
 /// Whether a related place is underlined in the finding's own excerpt.
-fn is_drawn(related: &Location, main: &Location, sources: &Sources) -> bool {
+fn is_drawn(related: &Location, main: &Location, texts: &Texts<'_>) -> bool {
     match (related, main.place()) {
-        (Location::File(place), Some(main)) => place.file == main.file && sources.contains_key(&main.file),
+        (Location::File(place), Some(main)) => place.file == main.file && texts.has(&main.file),
         _ => false,
     }
 }
@@ -171,12 +172,12 @@ fn write_excerpt(
     location: &Location,
     related: &[(Location, String)],
     severity: Severity,
-    sources: &Sources,
+    texts: &Texts<'_>,
     options: &Options<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let Some(place) = location.place() else { return Ok(()) };
-    let Some(source) = sources.get(&place.file) else { return Ok(()) };
+    let Some((source, index)) = texts.get(&place.file) else { return Ok(()) };
     let mut labels = vec![Label { place, text: None }];
     labels.extend(related.iter().filter_map(|(other, label)| match other {
         Location::File(other) if other.file == place.file => {
@@ -184,7 +185,7 @@ fn write_excerpt(
         }
         _ => None,
     }));
-    match draw(source, &labels, severity, options) {
+    match draw(source, &index, &labels, severity, options) {
         Some(excerpt) => out.write_all(excerpt.as_bytes()),
         None => Ok(()),
     }

@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::text::{inner_place, instruction, uri_path};
+use super::text::{Texts, inner_place, instruction, uri_path};
 use super::{Options, RuleManual};
 use crate::diagnostics::{
     FilePlace, Finding, InputKind, InputOutcome, Location, Outcome, Problem, Reported, RuleId, Severity,
 };
-use crate::span::{LineColumn, LineIndex};
+use crate::span::LineColumn;
 
 #[derive(Serialize)]
 struct Log {
@@ -138,10 +138,10 @@ pub(super) fn render(outcome: &Outcome, options: &Options<'_>, out: &mut dyn Wri
     let mut results = Vec::new();
     let mut notifications = Vec::new();
     for input in &outcome.inputs {
-        let texts = Texts { input, options };
-        results.extend(input.known().map(|reported| texts.result(reported, &order)));
-        notifications.extend(input.unknown().map(|reported| texts.open_question(&reported.finding)));
-        notifications.extend(input.problems.iter().map(|problem| texts.problem(problem)));
+        let writer = Writer { input, texts: Texts::new(&input.sources), options };
+        results.extend(input.known().map(|reported| writer.result(reported, &order)));
+        notifications.extend(input.unknown().map(|reported| writer.open_question(&reported.finding)));
+        notifications.extend(input.problems.iter().map(|problem| writer.problem(problem)));
     }
     let images = outcome.inputs.iter().any(|input| input.kind == InputKind::Image);
     let log = Log {
@@ -209,12 +209,13 @@ fn rule(id: RuleId, outcome: &Outcome, options: &Options<'_>) -> Rule {
 }
 
 /// An input and what its places are written with.
-struct Texts<'a> {
+struct Writer<'a> {
     input: &'a InputOutcome,
+    texts: Texts<'a>,
     options: &'a Options<'a>,
 }
 
-impl Texts<'_> {
+impl Writer<'_> {
     fn result(&self, reported: &Reported, order: &[RuleId]) -> SarifResult {
         let finding = &reported.finding;
         let help = finding.help.as_ref().map(|help| format!(". {help}")).unwrap_or_default();
@@ -296,9 +297,8 @@ impl Texts<'_> {
 
     /// The column in UTF-16 code units, from 1.
     fn column(&self, place: &FilePlace, at: LineColumn) -> usize {
-        let source = self.input.sources.get(&place.file);
-        let line = source.and_then(|source| {
-            let span = LineIndex::new(source).line_span(source, at.line)?;
+        let line = self.texts.get(&place.file).and_then(|(source, index)| {
+            let span = index.line_span(source, at.line)?;
             std::str::from_utf8(span.slice(source)).ok()
         });
         match line {

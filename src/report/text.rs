@@ -1,9 +1,39 @@
 //! Words that several formats share: safe text, wrapping, places, counts.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::diagnostics::{Location, Outcome, Severity};
+use crate::span::LineIndex;
+
+/// The texts of an input with their lines indexed, each once.
+pub(super) struct Texts<'a> {
+    sources: &'a BTreeMap<Arc<str>, Arc<[u8]>>,
+    indexes: RefCell<BTreeMap<&'a str, Rc<LineIndex>>>,
+}
+
+impl<'a> Texts<'a> {
+    pub(super) fn new(sources: &'a BTreeMap<Arc<str>, Arc<[u8]>>) -> Self {
+        Self { sources, indexes: RefCell::default() }
+    }
+
+    /// The bytes of a file and its lines.
+    pub(super) fn get(&self, file: &str) -> Option<(&'a [u8], Rc<LineIndex>)> {
+        let (name, bytes) = self.sources.get_key_value(file)?;
+        let mut indexes = self.indexes.borrow_mut();
+        let index = indexes.entry(name).or_insert_with(|| Rc::new(LineIndex::new(bytes)));
+        Some((bytes, Rc::clone(index)))
+    }
+
+    /// Whether the file's bytes are known.
+    pub(super) fn has(&self, file: &str) -> bool {
+        self.sources.contains_key(file)
+    }
+}
 
 /// What stands for a character that must not reach a terminal; `None` for harmless ones.
 ///
@@ -125,9 +155,13 @@ pub(super) fn count(number: usize, one: &str) -> String {
 /// `Found 2 errors, 1 warning in 3 inputs`, or that nothing was found.
 pub(super) fn found(outcome: &Outcome) -> String {
     let summary = &outcome.summary;
-    let counts = [(summary.error, "error"), (summary.warning, "warning"), (summary.info, "hint")];
+    let counts = [
+        (summary.error, count(summary.error, "error")),
+        (summary.warning, count(summary.warning, "warning")),
+        (summary.info, format!("{} info", summary.info)),
+    ];
     let counts: Vec<String> =
-        counts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| count(*number, word)).collect();
+        counts.into_iter().filter(|(number, _)| *number > 0).map(|(_, words)| words).collect();
     let inputs = count(outcome.inputs.len(), "input");
     match counts.is_empty() {
         true => format!("Nothing found in {inputs}"),
