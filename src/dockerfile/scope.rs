@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::expand::{self, Budget, Mode};
 use super::graph::StageGraph;
-use super::stages::{Assignment, AssignmentKind, Base, BaseEnv};
+use super::stages::{Assignment, AssignmentKind, Base, BaseEnv, Setting};
 use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value, without_value};
 
 /// Assignments of a stage by name: indices in the order they take effect.
@@ -87,6 +87,24 @@ impl StageGraph {
         (variables.list, known)
     }
 
+    /// The SHELL that an instruction of a stage is under; `None` where the file sets none.
+    #[must_use]
+    pub fn shell_at(&self, stage: usize, instruction: usize) -> Option<&Setting> {
+        last_before(&self.stages.get(stage)?.shells, instruction)
+    }
+
+    /// The USER that an instruction of a stage runs as; `None` where the file sets none.
+    #[must_use]
+    pub fn user_at(&self, stage: usize, instruction: usize) -> Option<&Setting> {
+        last_before(&self.stages.get(stage)?.users, instruction)
+    }
+
+    /// The WORKDIR of an instruction of a stage; `None` where the file sets none.
+    #[must_use]
+    pub fn workdir_at(&self, stage: usize, instruction: usize) -> Option<&Setting> {
+        last_before(&self.stages.get(stage)?.workdirs, instruction)
+    }
+
     /// Assignments of a stage that the instructions in `range` make, triggers not included.
     pub fn assignments_in(&self, stage: usize, range: Range<usize>) -> impl Iterator<Item = &Assignment> {
         let all = self.stages.get(stage).map(|stage| stage.assignments.as_slice()).unwrap_or_default();
@@ -165,6 +183,10 @@ impl StageGraph {
     }
 }
 
+fn last_before(settings: &[Setting], instruction: usize) -> Option<&Setting> {
+    settings.get(settings.partition_point(|setting| setting.position < instruction).checked_sub(1)?)
+}
+
 /// Variables in the order of their first appearance.
 #[derive(Default)]
 struct Variables<'a> {
@@ -191,7 +213,9 @@ fn base_value(name: &str, value: &str) -> Value {
 }
 
 impl Scope<'_> {
-    /// What a name stands for in instructions that BuildKit expands: ARG and ENV, the last one set counts.
+    /// What a name stands for in instructions that BuildKit expands and in the shell of RUN: ARG and ENV alike, the
+    /// one that was set last counts. (Docker's reference says that ENV overrides ARG; BuildKit's `dispatchArg` puts
+    /// the value into the same state as ENV, so an ARG behind an ENV, or below a base image that sets the name, wins.)
     #[must_use]
     pub fn get(&self, name: &str) -> Lookup {
         self.graph.find(self.stage, self.at, name, false)
