@@ -11,6 +11,9 @@ use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value
 /// Assignments of a stage by name: indices in the order they take effect.
 pub(super) type Timeline = HashMap<String, Vec<usize>>;
 
+/// Work charged for looking a name up in one stage of a lineage.
+const HOP_COST: usize = 4;
+
 /// The variables at one place of a stage.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
@@ -136,7 +139,7 @@ impl StageGraph {
         let mut at = at;
         let mut next = stage;
         loop {
-            if !self.budget.take(1) {
+            if !self.budget.take(HOP_COST) {
                 return too_large();
             }
             let Some(stage) = self.stages.get(next) else { return Lookup::Unset };
