@@ -1,5 +1,6 @@
 //! Ordered version types, ranges, the NVIDIA_REQUIRE language, the knowledge tables and the verdict. Pure: no I/O, no findings.
 
+pub mod cuda_tag;
 pub mod drivers;
 pub mod gpu;
 pub mod nearest;
