@@ -2,6 +2,7 @@
 
 pub mod drivers;
 pub mod gpu;
+pub mod image;
 pub mod nearest;
 pub mod range;
 pub mod require;
