@@ -305,6 +305,12 @@ fn cudnn_spellings(row: &CudaImage) -> Vec<CudnnTag> {
     majors.into_iter().map(CudnnTag::Major).collect()
 }
 
+/// The spelling of a cuDNN part on another version: the same where it has it, else its newest; `None` without cuDNN.
+pub(super) fn cudnn_of(row: &CudaImage, wanted: CudnnTag) -> Option<CudnnTag> {
+    let spellings = cudnn_spellings(row);
+    if spellings.contains(&wanted) { Some(wanted) } else { spellings.last().copied() }
+}
+
 /// The nearest published tag: the same minor's newest update, else the nearest minor of the same major, on the same OS
 /// where it is offered, else on the OS of the same family that is nearest; the flavour is kept.
 fn suggest(tag: &CudaTag, tables: &Tables) -> Option<String> {
@@ -334,10 +340,7 @@ fn suggest(tag: &CudaTag, tables: &Tables) -> Option<String> {
     };
     let cudnn = match tag.cudnn {
         None => None,
-        Some(cudnn) => {
-            let spellings = cudnn_spellings(row);
-            if spellings.contains(&cudnn) { Some(cudnn) } else { spellings.last().copied() }
-        }
+        Some(cudnn) => cudnn_of(row, cudnn),
     };
     let mut flavor = tag.flavor.unwrap_or(Flavor::Devel);
     if tag.flavor.is_none()
