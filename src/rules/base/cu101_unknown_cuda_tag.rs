@@ -1,7 +1,7 @@
 //! CU101: a tag of nvidia/cuda that does not exist.
 
 use super::bases;
-use crate::compat::cuda_tag::{TagFault, TagState, judge_tag};
+use crate::compat::image::{TagProblem, TagStatus, cuda_tag};
 use crate::diagnostics::{RuleId, Safety, Severity};
 use crate::facts::BaseKind;
 use crate::rules::{Context, Rule, Sink};
@@ -24,22 +24,30 @@ impl Rule for UnknownCudaTag {
             if !["nvidia/cuda", "nvcr.io/nvidia/cuda"].contains(&repository) || tag == "latest" {
                 continue;
             }
-            match judge_tag(tag, cx.tables.images()) {
-                TagState::Published | TagState::Unknown => {}
-                TagState::Retired => out
-                    .finding(
+            match cuda_tag(tag, cx.tables).status {
+                TagStatus::Published { .. } | TagStatus::NewerThanTable => {}
+                TagStatus::NoLongerListed { suggestion } => {
+                    let mut draft = out
+                        .finding(
+                            &base.origin,
+                            format!("`{repository}:{tag}` is no longer listed: NVIDIA deletes such tags, and it may be gone already"),
+                        )
+                        .severity(Severity::Warning);
+                    if let Some(suggestion) = suggestion {
+                        draft = draft.help(format!("the nearest published tag is `{suggestion}`"));
+                    }
+                    draft.emit();
+                }
+                TagStatus::NeverPublished { problems, suggestion } => {
+                    let why: Vec<String> = problems.iter().map(why).collect();
+                    let mut draft = out.finding(
                         &base.origin,
-                        format!("`{repository}:{tag}` is under end of life: NVIDIA deletes such tags, and it may be gone already"),
-                    )
-                    .severity(Severity::Warning)
-                    .help("use a version that is still listed")
-                    .emit(),
-                TagState::NeverExisted { fault, nearest } => {
-                    let mut draft = out.finding(&base.origin, format!("no image `{repository}:{tag}` was ever published: {}", why(fault)));
-                    if let Some(nearest) = nearest {
-                        draft = draft.help(format!("the nearest published tag is `{nearest}`"));
+                        format!("no image `{repository}:{tag}` was ever published: {}", why.join("; ")),
+                    );
+                    if let Some(suggestion) = suggestion {
+                        draft = draft.help(format!("the nearest published tag is `{suggestion}`"));
                         if let Some(origin) = base.tag_origin.clone().filter(|_| base.args.is_empty()) {
-                            draft = draft.fix(Safety::Unsafe, format!("use `{nearest}`"), &[(origin, nearest)]);
+                            draft = draft.fix(Safety::Unsafe, format!("use `{suggestion}`"), &[(origin, suggestion)]);
                         }
                     }
                     draft.emit();
@@ -49,15 +57,22 @@ impl Rule for UnknownCudaTag {
     }
 }
 
-fn why(fault: TagFault) -> &'static str {
-    match fault {
-        TagFault::PatchMissing => "the patch number is missing",
-        TagFault::Version => "there are no images of this CUDA version",
-        TagFault::FlavourMissing => "the flavour (base, runtime, devel) is missing",
-        TagFault::Word => "a part of it is no flavour, cuDNN or distribution",
-        TagFault::OsMissing => "the distribution is missing",
-        TagFault::Os => "this distribution was not offered for this version",
-        TagFault::CudnnSpelling => "cuDNN is spelled otherwise in this version",
-        TagFault::Cudnn => "this version has no cuDNN image of this flavour",
+fn why(problem: &TagProblem) -> String {
+    match problem {
+        TagProblem::NoVersion => "it does not begin with a version".to_owned(),
+        TagProblem::NoSuchVersion => "there are no images of this CUDA version".to_owned(),
+        TagProblem::PatchMissing => "the patch number is missing".to_owned(),
+        TagProblem::FlavorMissing => "the flavour (base, runtime, devel) is missing".to_owned(),
+        TagProblem::SystemMissing => "the distribution is missing".to_owned(),
+        TagProblem::SystemNotOffered { os, first, last } => match (first, last) {
+            (Some(first), Some(last)) => format!("{os} was offered from {first} to {last} only"),
+            _ => format!("{os} was not offered"),
+        },
+        TagProblem::CudnnSpelling(right) => format!("cuDNN is spelled `{right}` in this version"),
+        TagProblem::CudnnNotOffered => "there is no cuDNN image of this version and flavour".to_owned(),
+        TagProblem::UnknownWord { word, nearest } => match nearest {
+            Some(nearest) => format!("`{word}` is no part of a tag (did you mean `{nearest}`?)"),
+            None => format!("`{word}` is no part of a tag"),
+        },
     }
 }
