@@ -10,6 +10,7 @@ mod env;
 mod frameworks;
 mod hygiene;
 mod loader;
+mod meta;
 mod packages;
 mod page;
 mod sink;
@@ -18,6 +19,7 @@ mod support;
 mod target;
 
 pub use catalogue::{Catalogue, catalogue};
+pub use meta::{find_page, meta_pages, pages, rule_infos};
 pub use page::{Page, PageError};
 pub use sink::{Draft, Sink};
 
