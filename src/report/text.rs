@@ -65,15 +65,20 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// The text broken into lines of at most `width` characters where it has spaces; longer words stay whole.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    wrap_after(0, text, width)
+}
+
+/// The same, when `taken` characters stand on the first line already.
+pub(super) fn wrap_after(taken: usize, text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let (mut line, mut length) = (String::new(), 0_usize);
+    let (mut line, mut length) = (String::new(), taken);
     for word in text.split_whitespace() {
         let more = word.chars().count();
         if length > 0 && length.saturating_add(1).saturating_add(more) > width {
             lines.push(std::mem::take(&mut line));
             length = 0;
         }
-        if length > 0 {
+        if !line.is_empty() {
             line.push(' ');
             length = length.saturating_add(1);
         }
@@ -261,6 +266,8 @@ mod tests {
         assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
         assert_eq!(wrap("toolongword a", 5), ["toolongword", "a"]);
         assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap_after(4, "aa bb", 5), ["", "aa bb"]);
+        assert_eq!(wrap_after(2, "aa bb", 5), ["aa", "bb"]);
     }
 
     #[test]
