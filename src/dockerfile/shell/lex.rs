@@ -136,7 +136,7 @@ impl Lexer<'_, '_> {
                 b' ' | b'\t' | b'\n' if style != Style::Operand => return p,
                 b'\r' if style != Style::Operand && self.byte(p + 1) == b'\n' => return p,
                 b'<' | b'>' if style == Style::Plain && self.byte(p + 1) == b'(' => p = self.process(p),
-                b'(' if style == Style::Plain && self.takes_bracket() => {
+                b'(' if style != Style::Operand && self.takes_bracket() => {
                     let mut found = Vec::new();
                     let skipped = skip(self.source, p, self.limit, Some(&mut found));
                     if !skipped.closed {

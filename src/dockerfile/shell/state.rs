@@ -161,6 +161,7 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
             b' ' | b'\t' | b'\r' => self.at += 1,
             b'\\' if next == b'\n' => self.at += 2,
             b'\\' if next == b'\r' && self.byte(at + 2) == b'\n' => self.at += 3,
+            b'\n' if self.current.test && self.test_goes_on() => self.at += 1,
             b'\n' => {
                 self.at += 1;
                 self.separate(Separator::Newline);
@@ -275,11 +276,7 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
 
     fn word(&mut self) {
         let at = self.at;
-        if matches!(self.last, Some(Holder::Group(_))) {
-            // A word right after `fi` or `)`: the operator between is missing.
-            self.separate(Separator::Newline);
-        }
-        if self.current.words.is_empty() && self.assignment() {
+        if self.current.words.is_empty() && self.last.is_none() && self.assignment() {
             return;
         }
         let lexed = lex::word(&self.source, at, self.limit, Style::Plain);
@@ -294,6 +291,13 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
             self.at = lexed.end;
             self.redirection(at, fd);
             return;
+        }
+        if matches!(self.last, Some(Holder::Group(_))) {
+            // A word right after `fi` or `)`: the operator between is missing.
+            self.separate(Separator::Newline);
+            if self.assignment() {
+                return;
+            }
         }
         let plain = lexed.word.raw == lexed.word.text;
         if plain && self.current.is_empty() && self.reserved(&lexed.word.text, at, lexed.end) {
@@ -370,6 +374,17 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
         self.at = end;
         self.current.cover(at, end);
         (self.opaque_word(start, end, SubstitutionKind::Array), elements)
+    }
+
+    /// Whether `[[ … ]]` goes on after the line end at the current place.
+    fn test_goes_on(&self) -> bool {
+        let open = self
+            .current
+            .words
+            .last()
+            .is_some_and(|word| matches!(word.raw.as_str(), "[[" | "&&" | "||" | "!" | "("));
+        let rest = self.source.text.get(self.at..self.limit).unwrap_or_default().trim_start();
+        open || rest.starts_with("]]") || rest.starts_with("&&") || rest.starts_with("||")
     }
 
     fn test_word(&mut self) {

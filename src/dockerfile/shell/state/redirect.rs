@@ -40,9 +40,9 @@ impl Level<'_, '_, '_> {
             head = found.map(|(head, _)| head);
             head.as_ref().map(|head| head.word.clone()).unwrap_or_default()
         } else {
-            while matches!(self.byte(p), b' ' | b'\t') {
-                p += 1;
-            }
+            self.at = p;
+            self.blanks(false);
+            p = self.at;
             let lexed = lex::word(&self.source, p, self.limit, Style::Plain);
             self.at = lexed.end;
             if on_group.is_some() {
