@@ -11,6 +11,7 @@ mod parser;
 mod pattern;
 pub mod platform;
 pub mod scope;
+pub mod shell;
 pub mod stages;
 pub mod text;
 mod typed;
