@@ -28,7 +28,8 @@ impl Rule for LdPreloadDriverLibrary {
                 format!("LD_PRELOAD of `{library}` forces one driver or CUDA build into every process, hooks included"),
             )
             .help("delete it; the loader finds the driver's own library");
-        if let Some(edit) = effective_set(cx.facts, VARIABLE).and_then(|set| delete_assignment(cx.facts, set)) {
+        if let Some(edit) = effective_set(cx.facts, VARIABLE).and_then(|set| delete_assignment(cx.facts, set))
+        {
             draft = draft.fix(Safety::Unsafe, "delete the assignment", &[edit]);
         }
         draft.emit();

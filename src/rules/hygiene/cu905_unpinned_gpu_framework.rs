@@ -21,7 +21,12 @@ impl Rule for UnpinnedGpuFramework {
             return;
         }
         for requirement in facts.python.iter().filter(|requirement| facts.is_shipped(requirement.stage)) {
-            if requirement.bounded || requirement.constrained || requirement.locked || requirement.url.is_some() || !moves(requirement) {
+            if requirement.bounded
+                || requirement.constrained
+                || requirement.locked
+                || requirement.url.is_some()
+                || !moves(requirement)
+            {
                 continue;
             }
             let nightly = if requirement.prerelease { " (and a pre-release moves every day)" } else { "" };
@@ -42,7 +47,8 @@ fn moves(requirement: &PythonRequirement) -> bool {
     match name {
         "tensorflow" => extra("and-cuda"),
         "jax" => extra("cuda"),
-        "onnxruntime-gpu" | "vllm" | "sglang" | "ctranslate2" | "faster-whisper" | "tensorrt" | "bitsandbytes" => true,
+        "onnxruntime-gpu" | "vllm" | "sglang" | "ctranslate2" | "faster-whisper" | "tensorrt"
+        | "bitsandbytes" => true,
         _ => name.starts_with("cupy-cuda"),
     }
 }

@@ -20,7 +20,9 @@ impl Rule for LdLibraryPathClobbered {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
-        for set in facts.env_sets.iter().filter(|set| set.name == VARIABLE && facts.in_final_lineage(set.stage)) {
+        for set in
+            facts.env_sets.iter().filter(|set| set.name == VARIABLE && facts.in_final_lineage(set.stage))
+        {
             if set.references_self {
                 continue;
             }
@@ -31,8 +33,18 @@ impl Rule for LdLibraryPathClobbered {
                 continue;
             }
             let mut draft = out
-                .finding(&set.origin, format!("{VARIABLE} is replaced: {} {} no longer searched", lost.join(", "), if lost.len() == 1 { "is" } else { "are" }))
-                .help(format!("append: {VARIABLE}={}:${{{VARIABLE}}}", if value.is_empty() { "…" } else { value }));
+                .finding(
+                    &set.origin,
+                    format!(
+                        "{VARIABLE} is replaced: {} {} no longer searched",
+                        lost.join(", "),
+                        if lost.len() == 1 { "is" } else { "are" }
+                    ),
+                )
+                .help(format!(
+                    "append: {VARIABLE}={}:${{{VARIABLE}}}",
+                    if value.is_empty() { "…" } else { value }
+                ));
             if let Some(edit) = appended(facts, set) {
                 draft = draft.fix(Safety::Safe, "keep the earlier value", &[edit]);
             }
@@ -45,14 +57,19 @@ impl Rule for LdLibraryPathClobbered {
 fn lost(previous: &str, value: &str) -> Vec<String> {
     let clean = |directory: &str| directory.trim_end_matches('/').to_owned();
     let kept: Vec<String> = value.split(':').map(clean).collect();
-    let mut lost: Vec<String> =
-        previous.split(':').filter(|directory| !directory.is_empty()).map(clean).filter(|directory| !kept.contains(directory)).collect();
+    let mut lost: Vec<String> = previous
+        .split(':')
+        .filter(|directory| !directory.is_empty())
+        .map(clean)
+        .filter(|directory| !kept.contains(directory))
+        .collect();
     lost.dedup();
     lost
 }
 
 fn appended(facts: &crate::facts::Facts, set: &EnvSet) -> Option<(crate::facts::Origin, String)> {
     let value = set.value.as_deref()?;
-    let value = if value.is_empty() { format!("${{{VARIABLE}}}") } else { format!("{value}:${{{VARIABLE}}}") };
+    let value =
+        if value.is_empty() { format!("${{{VARIABLE}}}") } else { format!("{value}:${{{VARIABLE}}}") };
     replace_value(facts, set, &value)
 }

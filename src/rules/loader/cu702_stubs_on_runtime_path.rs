@@ -18,7 +18,9 @@ impl Rule for StubsOnRuntimePath {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
-        for entry in shipped_entries(cx.facts).filter(|entry| entry.directory.trim_end_matches('/').ends_with("/stubs")) {
+        for entry in shipped_entries(cx.facts)
+            .filter(|entry| entry.directory.trim_end_matches('/').ends_with("/stubs"))
+        {
             let mut draft = out
                 .finding(
                     &entry.origin,

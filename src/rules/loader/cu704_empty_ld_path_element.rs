@@ -19,7 +19,9 @@ impl Rule for EmptyLdPathElement {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
-        for set in facts.env_sets.iter().filter(|set| set.name == VARIABLE && facts.in_final_lineage(set.stage)) {
+        for set in
+            facts.env_sets.iter().filter(|set| set.name == VARIABLE && facts.in_final_lineage(set.stage))
+        {
             let nothing_before = matches!(&set.previous, None) || set.previous == Some(Some(String::new()));
             if !set.references_self || set.references_self_conditionally || !nothing_before {
                 continue;
@@ -33,7 +35,8 @@ impl Rule for EmptyLdPathElement {
                 .help(format!("use ${{{VARIABLE}:+:${VARIABLE}}}"));
             let text = written(facts, &set.value_origin).and_then(|text| std::str::from_utf8(text).ok());
             if let Some(safe) = text.and_then(conditional) {
-                draft = draft.fix(Safety::Safe, "append only what is set", &[(set.value_origin.clone(), safe)]);
+                draft =
+                    draft.fix(Safety::Safe, "append only what is set", &[(set.value_origin.clone(), safe)]);
             }
             draft.emit();
         }

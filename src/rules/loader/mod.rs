@@ -2,7 +2,6 @@
 
 mod cu701_ld_library_path_clobbered;
 mod cu702_stubs_on_runtime_path;
-mod cu703_compat_on_runtime_path;
 mod cu704_empty_ld_path_element;
 mod cu705_stub_symlink_left_behind;
 mod cu707_cuda_path_nonexistent;
@@ -14,7 +13,6 @@ use crate::facts::{Facts, LoaderEntry, LoaderVia};
 pub(super) const RULES: &[&dyn Rule] = &[
     &cu701_ld_library_path_clobbered::LdLibraryPathClobbered,
     &cu702_stubs_on_runtime_path::StubsOnRuntimePath,
-    &cu703_compat_on_runtime_path::CompatOnRuntimePath,
     &cu704_empty_ld_path_element::EmptyLdPathElement,
     &cu705_stub_symlink_left_behind::StubSymlinkLeftBehind,
     &cu707_cuda_path_nonexistent::CudaPathNonexistent,
@@ -22,7 +20,10 @@ pub(super) const RULES: &[&dyn Rule] = &[
 
 /// Directories on the loader's path of the shipped image that the author put there.
 fn shipped_entries(facts: &Facts) -> impl Iterator<Item = &LoaderEntry> {
-    facts.loader.iter().filter(|entry| entry.survives && !entry.from_base && facts.in_final_lineage(entry.stage))
+    facts
+        .loader
+        .iter()
+        .filter(|entry| entry.survives && !entry.from_base && facts.in_final_lineage(entry.stage))
 }
 
 /// How a directory got onto the path, for a message.

@@ -24,14 +24,20 @@ impl Rule for CopiedLibsWithoutLdconfig {
             if matches!(copy.from, CopyFrom::Unknown(_)) {
                 continue;
             }
-            let Some(library) = copy.sources.iter().find(|word| word.text.as_deref().is_some_and(is_cuda_library)) else {
+            let Some(library) =
+                copy.sources.iter().find(|word| word.text.as_deref().is_some_and(is_cuda_library))
+            else {
                 continue;
             };
             let Some(folder) = folder(copy) else { continue };
-            if default_folder(&folder) || seen.contains(&folder) || facts.final_env().is_none_or(|env| !env.base_known) {
+            if default_folder(&folder)
+                || seen.contains(&folder)
+                || facts.final_env().is_none_or(|env| !env.base_known)
+            {
                 continue;
             }
-            let in_conf = folder == "/usr/local/lib" && !facts.final_base().is_some_and(|base| base.os.as_ref().is_some_and(|os| os.musl));
+            let in_conf = folder == "/usr/local/lib"
+                && !facts.final_base().is_some_and(|base| base.os.as_ref().is_some_and(|os| os.musl));
             if covered(facts, &folder) || (in_conf && refreshed_later(facts, copy)) {
                 continue;
             }
@@ -60,7 +66,10 @@ impl Rule for CopiedLibsWithoutLdconfig {
 
 /// Whether a copied path brings CUDA, cuDNN, NCCL or TensorRT libraries.
 fn is_cuda_library(path: &str) -> bool {
-    let known = ["cuda", "cudart", "cudnn", "cublas", "cufft", "curand", "cusolver", "cusparse", "nvrtc", "nvjpeg", "nccl", "nvinfer", "tensorrt", "trt", "npp"];
+    let known = [
+        "cuda", "cudart", "cudnn", "cublas", "cufft", "curand", "cusolver", "cusparse", "nvrtc", "nvjpeg",
+        "nccl", "nvinfer", "tensorrt", "trt", "npp",
+    ];
     brings_libraries(path) && known.iter().any(|word| path.to_ascii_lowercase().contains(word))
 }
 
@@ -71,7 +80,11 @@ fn folder(copy: &Copy) -> Option<String> {
         return None;
     }
     let name = destination.rsplit('/').next().unwrap_or_default();
-    let folder = if name.contains(".so") { destination.rsplit_once('/').map_or("", |(folder, _)| folder) } else { destination };
+    let folder = if name.contains(".so") {
+        destination.rsplit_once('/').map_or("", |(folder, _)| folder)
+    } else {
+        destination
+    };
     Some(folder.trim_end_matches('/').to_owned())
 }
 
@@ -79,7 +92,9 @@ fn folder(copy: &Copy) -> Option<String> {
 fn default_folder(folder: &str) -> bool {
     let roots = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"];
     roots.contains(&folder)
-        || ["/lib/", "/usr/lib/"].iter().any(|root| folder.strip_prefix(root).is_some_and(|rest| rest.ends_with("-linux-gnu")))
+        || ["/lib/", "/usr/lib/"]
+            .iter()
+            .any(|root| folder.strip_prefix(root).is_some_and(|rest| rest.ends_with("-linux-gnu")))
         || folder.contains("site-packages")
         || folder.contains("dist-packages")
         || folder.starts_with("/usr/local/cuda")
@@ -96,7 +111,9 @@ fn covered(facts: &Facts, folder: &str) -> bool {
 
 fn refreshed_later(facts: &Facts, copy: &Copy) -> bool {
     facts.commands.iter().any(|command| {
-        command.program.as_deref() == Some("ldconfig") && command.instruction > copy.instruction && facts.in_final_lineage(command.stage)
+        command.program.as_deref() == Some("ldconfig")
+            && command.instruction > copy.instruction
+            && facts.in_final_lineage(command.stage)
     })
 }
 

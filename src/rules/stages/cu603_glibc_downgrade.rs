@@ -19,13 +19,18 @@ impl Rule for GlibcDowngrade {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         for copy in facts.copies.iter().filter(|copy| facts.is_shipped(copy.stage)) {
-            let (Some(from), Some(to)) = (source_base(facts, copy), facts.base_of(copy.stage)) else { continue };
+            let (Some(from), Some(to)) = (source_base(facts, copy), facts.base_of(copy.stage)) else {
+                continue;
+            };
             let (Some(from_os), Some(to_os)) = (&from.os, &to.os) else { continue };
             let (Some(built), Some(run)) = (from_os.glibc, to_os.glibc) else { continue };
             if built <= run || static_or_foreign(facts, copy) {
                 continue;
             }
-            let Some(word) = copy.sources.iter().find(|word| word.text.as_deref().is_some_and(looks_native)) else { continue };
+            let Some(word) = copy.sources.iter().find(|word| word.text.as_deref().is_some_and(looks_native))
+            else {
+                continue;
+            };
             out.finding(
                 &word.origin,
                 format!(
@@ -46,13 +51,17 @@ fn static_or_foreign(facts: &Facts, copy: &Copy) -> bool {
     let CopyFrom::Stage(stage) = &copy.from else {
         return true;
     };
-    let go_or_node = facts.base_of(*stage).and_then(|base| base.repository.as_deref()).is_some_and(|repository| {
-        ["node", "oven/bun", "ghcr.io/astral-sh/uv", "busybox"].contains(&repository)
-    });
+    let go_or_node =
+        facts.base_of(*stage).and_then(|base| base.repository.as_deref()).is_some_and(|repository| {
+            ["node", "oven/bun", "ghcr.io/astral-sh/uv", "busybox"].contains(&repository)
+        });
     let static_env = facts.stage(*stage).is_some_and(|stage| stage.env.value("CGO_ENABLED") == Some("0"));
     let static_command = facts.commands.iter().any(|command| {
         facts.inherits(*stage, command.stage)
-            && (command.assignments.iter().any(|(name, value)| name == "CGO_ENABLED" && value.as_deref() == Some("0"))
+            && (command
+                .assignments
+                .iter()
+                .any(|(name, value)| name == "CGO_ENABLED" && value.as_deref() == Some("0"))
                 || command.args.iter().any(|word| {
                     word.text.as_deref().is_some_and(|text| text.contains("-musl") || text == "-static")
                 }))

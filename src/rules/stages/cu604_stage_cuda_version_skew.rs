@@ -21,7 +21,9 @@ impl Rule for StageCudaVersionSkew {
         let mut seen = Vec::new();
         for copy in facts.copies.iter().filter(|copy| facts.in_final_lineage(copy.stage)) {
             let CopyFrom::Stage(stage) = copy.from else { continue };
-            let (Some(from), Some(to)) = (source_base(facts, copy), facts.base_of(copy.stage)) else { continue };
+            let (Some(from), Some(to)) = (source_base(facts, copy), facts.base_of(copy.stage)) else {
+                continue;
+            };
             if from.kind != BaseKind::Cuda || to.kind != BaseKind::Cuda || seen.contains(&stage) {
                 continue;
             }
@@ -33,16 +35,24 @@ impl Rule for StageCudaVersionSkew {
             } else {
                 continue;
             };
-            if !copy.sources.iter().any(|word| word.text.as_deref().is_some_and(|path| looks_native(path) || !path.contains('.'))) {
+            if !copy.sources.iter().any(|word| {
+                word.text.as_deref().is_some_and(|path| looks_native(path) || !path.contains('.'))
+            }) {
                 continue;
             }
             seen.push(stage);
-            out.finding(&to.origin, format!("built with CUDA {}.{}, shipped with CUDA {}.{}: {why}", built.major, built.minor, shipped.major, shipped.minor))
-                .severity(severity)
-                .related(&from.origin, "built here")
-                .related(&copy.origin, "copied here")
-                .help("give both stages the same version, best by one ARG before the first FROM")
-                .emit();
+            out.finding(
+                &to.origin,
+                format!(
+                    "built with CUDA {}.{}, shipped with CUDA {}.{}: {why}",
+                    built.major, built.minor, shipped.major, shipped.minor
+                ),
+            )
+            .severity(severity)
+            .related(&from.origin, "built here")
+            .related(&copy.origin, "copied here")
+            .help("give both stages the same version, best by one ARG before the first FROM")
+            .emit();
         }
     }
 }

@@ -21,8 +21,13 @@ impl Rule for FinalStageDevel {
             return;
         }
         let (Some(stage), Some(base)) = (facts.target_stage(), facts.final_base()) else { return };
-        let devel = matches!(base.kind, BaseKind::Cuda | BaseKind::Framework) && base.flavour == Some(Flavour::Devel);
-        if !devel || compiles_at_run_time(facts) || is_workbench(facts) || stage.name.as_deref().is_some_and(is_tool_stage) {
+        let devel =
+            matches!(base.kind, BaseKind::Cuda | BaseKind::Framework) && base.flavour == Some(Flavour::Devel);
+        if !devel
+            || compiles_at_run_time(facts)
+            || is_workbench(facts)
+            || stage.name.as_deref().is_some_and(is_tool_stage)
+        {
             return;
         }
         let last = facts.stages.last().is_some_and(|last| last.id == stage.id);
@@ -40,12 +45,21 @@ impl Rule for FinalStageDevel {
                     .finding(&base.origin, format!("the final image is `{image}`, and nothing is compiled in it; `{}` is several GB smaller", smaller.flavour))
                     .help(format!("use the `{}` flavour in the final stage", smaller.flavour));
                 if let Some((origin, text)) = smaller.edit {
-                    draft = draft.fix(Safety::Unsafe, format!("use the `{}` flavour", smaller.flavour), &[(origin, text)]);
+                    draft = draft.fix(
+                        Safety::Unsafe,
+                        format!("use the `{}` flavour", smaller.flavour),
+                        &[(origin, text)],
+                    );
                 }
                 draft.emit();
             }
             Some(signal) => out
-                .finding(&base.origin, format!("the final image is `{image}`: compiler, headers and static libraries are shipped"))
+                .finding(
+                    &base.origin,
+                    format!(
+                        "the final image is `{image}`: compiler, headers and static libraries are shipped"
+                    ),
+                )
                 .severity(Severity::Info)
                 .related(&signal.origin, "compiled here")
                 .help("compile in a stage of its own and copy the result to the `runtime` flavour")
@@ -61,7 +75,10 @@ struct Smaller {
 
 /// The flavour that would do: base where the wheels bring CUDA, else runtime; and the edit of a literal tag.
 fn smaller(facts: &Facts, base: &Base) -> Smaller {
-    let wheels = facts.payload.iter().any(|payload| payload.kind == PayloadKind::Wheel && facts.in_final_lineage(payload.stage));
+    let wheels = facts
+        .payload
+        .iter()
+        .any(|payload| payload.kind == PayloadKind::Wheel && facts.in_final_lineage(payload.stage));
     let flavour = if wheels && base.kind == BaseKind::Cuda { "base" } else { "runtime" };
     let edit = base.tag_origin.clone().zip(base.tag.as_deref()).and_then(|(origin, tag)| {
         let replaced = tag.replacen("-devel", &format!("-{flavour}"), 1);
@@ -79,21 +96,22 @@ fn drop_cudnn(tag: &str) -> String {
 /// Programs that call nvcc or a host compiler when they run: the devel flavour is right for them. numba, cupy and triton
 /// bring their own compiler or use NVRTC.
 fn compiles_at_run_time(facts: &Facts) -> bool {
-    let packages = ["deepspeed", "flashinfer-python", "tinygrad", "cudaq", "cuda-quantum", "pycuda", "ninja", "sglang"];
-    facts
-        .python
-        .iter()
-        .any(|requirement| facts.in_final_lineage(requirement.stage) && packages.contains(&requirement.name.as_str()))
+    let packages =
+        ["deepspeed", "flashinfer-python", "tinygrad", "cudaq", "cuda-quantum", "pycuda", "ninja", "sglang"];
+    facts.python.iter().any(|requirement| {
+        facts.in_final_lineage(requirement.stage) && packages.contains(&requirement.name.as_str())
+    })
 }
 
 /// Notebook and editor images are where people compile.
 fn is_workbench(facts: &Facts) -> bool {
     let words = ["jupyter", "jupyterlab", "jupyter-lab", "notebook", "code-server", "openvscode-server"];
-    facts
-        .python
+    facts.python.iter().any(|requirement| {
+        facts.in_final_lineage(requirement.stage) && words.contains(&requirement.name.as_str())
+    }) || facts
+        .commands
         .iter()
-        .any(|requirement| facts.in_final_lineage(requirement.stage) && words.contains(&requirement.name.as_str()))
-        || facts.commands.iter().any(|command| command.program.as_deref().is_some_and(|program| words.contains(&program)))
+        .any(|command| command.program.as_deref().is_some_and(|program| words.contains(&program)))
 }
 
 /// Names of stages that are not meant to be shipped.
