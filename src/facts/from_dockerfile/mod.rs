@@ -9,6 +9,8 @@ mod context;
 mod copies;
 mod env;
 mod executed;
+mod glob;
+mod packages;
 mod stages;
 mod variables;
 
@@ -100,6 +102,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts) {
     env::extract(cx, facts);
     copies::extract(cx, facts);
     commands::extract(cx, facts);
+    packages::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.
