@@ -5,22 +5,24 @@
 
 mod environment;
 mod image;
+pub mod manifest;
 mod origin;
 mod stage;
 mod statement;
 
 pub use environment::{EnvSet, EnvVar, Environment};
 pub use image::{
-    CudartFile, DeviceCodeFile, DriverLibraryFile, DriverLibraryKind, ImageFacts, InstalledPackage, LayerFacts, Libc, LoaderFile,
-    NeededLibrary, PythonDistribution,
+    CudartFile, DeviceCodeFile, DriverLibraryFile, DriverLibraryKind, ImageFacts, InstalledPackage,
+    LayerFacts, Libc, LoaderFile, NeededLibrary, PythonDistribution,
 };
 pub use origin::{FileId, Origin, SourceFile};
 pub use stage::{Base, BaseKind, Flavour, Os, Stage, StageId};
 pub use statement::{
-    ArchEntry, ArchList, ArchListKind, Capability, CapabilityUse, Command, CommandRole, CompileSignal, CondaPackage,
-    Copy, CopyFrom, CudaPath, CudaUse, CudaUseKind, Export, ExportKind, FileOperation, FileOperationKind, GpuPayload,
-    GpuQuery, LoaderEntry, LoaderVia, PackageInstall, PackageManager, PayloadKind, PythonIndex, PythonRequirement,
-    PythonTool, RepositoryUse, RepositoryUseKind, SourceBuild, SystemUpgrade, Word,
+    ArchEntry, ArchList, ArchListKind, Capability, CapabilityUse, Command, CommandRole, CompileSignal,
+    CondaPackage, Copy, CopyFrom, CudaPath, CudaUse, CudaUseKind, Export, ExportKind, FileOperation,
+    FileOperationKind, GpuPayload, GpuQuery, LoaderEntry, LoaderVia, PackageInstall, PackageManager,
+    PayloadKind, PythonIndex, PythonRequirement, PythonTool, RepositoryUse, RepositoryUseKind, SourceBuild,
+    SystemUpgrade, Word,
 };
 
 /// What kind of input the facts were read from.
