@@ -529,6 +529,38 @@ pub enum Capability {
     Ngx,
 }
 
+impl Capability {
+    /// The word in NVIDIA_DRIVER_CAPABILITIES.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Compute => "compute",
+            Self::Compat32 => "compat32",
+            Self::Graphics => "graphics",
+            Self::Utility => "utility",
+            Self::Video => "video",
+            Self::Display => "display",
+            Self::Ngx => "ngx",
+        }
+    }
+
+    /// Reads one word; the case matters, `all` is no single capability.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::Compute,
+            Self::Compat32,
+            Self::Graphics,
+            Self::Utility,
+            Self::Video,
+            Self::Display,
+            Self::Ngx,
+        ]
+        .into_iter()
+        .find(|capability| capability.as_str() == word)
+    }
+}
+
 /// A sign that a driver capability is needed at run time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CapabilityUse {

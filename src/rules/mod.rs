@@ -14,6 +14,7 @@ mod packages;
 mod page;
 mod sink;
 mod stages;
+mod support;
 mod target;
 
 pub use catalogue::{Catalogue, catalogue};
