@@ -9,6 +9,7 @@ pub mod manifest;
 mod origin;
 mod stage;
 mod statement;
+pub mod wheels;
 
 pub use environment::{EnvSet, EnvVar, Environment};
 pub use image::{

@@ -16,6 +16,24 @@ pub enum IndexRole {
     FindLinks,
 }
 
+/// The default index and well-known mirrors of all of it: host, and path under it.
+const DEFAULT_INDEX: &[(&str, &str)] = &[
+    ("pypi.org", ""),
+    ("pypi.python.org", ""),
+    ("pypi.tuna.tsinghua.edu.cn", "simple"),
+    ("mirrors.tuna.tsinghua.edu.cn", "pypi"),
+    ("mirrors.aliyun.com", "pypi/simple"),
+    ("mirrors.cloud.tencent.com", "pypi/simple"),
+    ("mirrors.huaweicloud.com", "repository/pypi/simple"),
+    ("repo.huaweicloud.com", "repository/pypi/simple"),
+    ("mirrors.ustc.edu.cn", "pypi"),
+    ("pypi.mirrors.ustc.edu.cn", "simple"),
+    ("pypi.doubanio.com", "simple"),
+    ("pypi.douban.com", "simple"),
+    ("mirrors.bfsu.edu.cn", "pypi"),
+    ("mirror.sjtu.edu.cn", "pypi"),
+];
+
 /// Classifies an index. `url` is `None` when it cannot be known.
 ///
 /// The CUDA version is taken from a path segment `cuNNN` (`https://download.pytorch.org/whl/cu121`, and the mirrors
@@ -32,7 +50,8 @@ pub fn classify_index(url: Option<&str>, role: IndexRole) -> PythonIndex {
     let mut parts = without_user.split('/').filter(|part| !part.is_empty());
     let host = parts.next().unwrap_or_default().to_ascii_lowercase();
     let segments: Vec<String> = parts.map(str::to_ascii_lowercase).collect();
-    if host == "pypi.org" || host == "pypi.python.org" {
+    let path = segments.join("/");
+    if DEFAULT_INDEX.iter().any(|(known, under)| host == *known && path.starts_with(under)) {
         return PythonIndex::Default;
     }
     let nightly = segments.iter().any(|segment| segment == "nightly" || segment == "nightlies");
@@ -122,6 +141,8 @@ mod tests {
     #[test]
     fn the_default_index_and_unknown_ones() {
         assert_eq!(extra("https://pypi.org/simple"), PythonIndex::Default);
+        assert_eq!(extra("https://mirrors.aliyun.com/pypi/simple/"), PythonIndex::Default);
+        assert_eq!(extra("https://mirrors.aliyun.com/pytorch-wheels/cu124"), cuda(12, 4, false));
         assert_eq!(extra("https://pypi.nvidia.com"), PythonIndex::Other);
         assert_eq!(extra("https://download.pytorch.org/whl/${CU}"), PythonIndex::Other);
         assert_eq!(classify_index(None, IndexRole::Primary), PythonIndex::Other);
