@@ -12,6 +12,7 @@
 //! `tests/architecture.rs` enforces it.
 
 pub mod compat;
+pub mod config;
 pub mod diagnostics;
 pub mod dockerfile;
 pub mod elf;

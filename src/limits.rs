@@ -30,6 +30,10 @@ pub struct Limits {
     pub elf_kept_bytes: u64,
     /// Fatbin entries of one file.
     pub fatbin_entries: u64,
+    /// Levels of `$( … )`, `bash -c` and heredocs that are scanned in shell text.
+    pub shell_depth: u64,
+    /// Words kept of one shell text.
+    pub shell_words: u64,
     /// Seconds without a byte before a registry counts as stalled.
     pub read_timeout_seconds: u64,
 }
@@ -50,6 +54,8 @@ impl Default for Limits {
             elf_file_bytes: 8 << 30,
             elf_kept_bytes: 80 << 20,
             fatbin_entries: 1_000_000,
+            shell_depth: 32,
+            shell_words: 1_000_000,
             read_timeout_seconds: 30,
         }
     }

@@ -23,7 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What pure rooms must not touch.
 const NO_IO: &[&str] = &["dockerfile", "elf", "compat", "facts", "rules", "diagnostics"];
-const IO_WORDS: &[&str] = &["std::fs", "std::net", "std::process", "std::env", "std::time", "println!", "eprintln!"];
+const IO_WORDS: &[&str] =
+    &["std::fs", "std::net", "std::process", "std::env", "std::time", "println!", "eprintln!"];
 
 fn sources(dir: &Path, out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -131,6 +132,7 @@ fn pure_rooms_do_no_io() {
 #[test]
 fn the_reader_of_this_table_sees_groups_and_paths() {
     let rooms: BTreeSet<&str> = ["facts", "image", "report"].into();
-    let found = named_rooms("use crate::{facts::{Facts, Origin}, image::X};\nlet y = crate::report::z();", &rooms);
+    let found =
+        named_rooms("use crate::{facts::{Facts, Origin}, image::X};\nlet y = crate::report::z();", &rooms);
     assert_eq!(found, ["facts", "image", "report"].map(str::to_owned).into());
 }

@@ -9,7 +9,15 @@ use serde_json::Value;
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--offline",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -69,8 +77,12 @@ fn term(tokens: &[&str], at: &mut usize, allowed: &BTreeSet<String>) -> bool {
 #[test]
 fn licences_are_allowed_and_no_crate_is_banned() {
     let deny = deny();
-    let allowed: BTreeSet<String> =
-        deny["licenses"]["allow"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+    let allowed: BTreeSet<String> = deny["licenses"]["allow"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap().to_owned())
+        .collect();
     let banned: BTreeSet<&str> =
         deny["bans"]["deny"].as_array().unwrap().iter().map(|row| row["crate"].as_str().unwrap()).collect();
     let metadata = metadata();
@@ -93,8 +105,12 @@ fn licences_are_allowed_and_no_crate_is_banned() {
 #[test]
 fn every_direct_dependency_is_explained() {
     let manifest: toml::Table =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap().parse().unwrap();
-    let doc = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dependencies.md")).unwrap();
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+            .unwrap()
+            .parse()
+            .unwrap();
+    let doc =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dependencies.md")).unwrap();
     let mut missing = Vec::new();
     for table in ["dependencies", "dev-dependencies"] {
         for name in manifest[table].as_table().unwrap().keys() {

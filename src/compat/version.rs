@@ -304,7 +304,7 @@ impl FromStr for CudaVersion {
             2 => Ok(Self { major, minor, patch: None }),
             3 => Ok(Self { major, minor, patch: Some(patch) }),
             1 => {
-                let nearest = Self::from_wheel_digits(text).map_or_else(|| format!("{major}.0"), |v| v.to_string());
+                let nearest = Self::from_wheel_digits(text).filter(|v| v.major >= 8).map_or_else(|| format!("{major}.0"), |v| v.to_string());
                 Err(VersionError::new(WHAT, text, "the minor number is missing", whole, Some(nearest)))
             }
             _ => {

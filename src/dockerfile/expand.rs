@@ -11,6 +11,9 @@ use super::value::{ExpandError, Lookup, Origin, Piece, UnknownReason, Value, add
 /// Longest value in bytes; a longer one is unknown.
 pub const LONGEST_VALUE: usize = 1 << 20;
 
+/// What an unknown piece counts towards [`LONGEST_VALUE`].
+const UNKNOWN_LEN: usize = 1 << 10;
+
 /// Work that all expansions of one file may cost together, in bytes written and steps made. What does not fit is
 /// unknown, so that nested references (`ENV A=$A$A`) cost no more.
 #[derive(Debug)]
@@ -139,7 +142,7 @@ impl Out {
 
     fn push_unknown(&mut self, reason: UnknownReason) {
         self.flush();
-        self.done_len += 1;
+        self.done_len += UNKNOWN_LEN;
         self.done.push(Piece::Unknown(reason));
     }
 
@@ -306,7 +309,8 @@ impl Machine<'_, '_> {
         for piece in value.pieces.iter() {
             cost += match piece {
                 Piece::Text(text) => text.len(),
-                Piece::Unknown(_) => 16,
+                Piece::Unknown(UnknownReason::TooLarge) => return Err(Stop::TooLarge),
+                Piece::Unknown(_) => UNKNOWN_LEN,
             };
         }
         self.append(cost, |out| out.push_value(value))
@@ -317,7 +321,7 @@ impl Machine<'_, '_> {
         reason: UnknownReason,
         origins: impl Iterator<Item = &'o Origin>,
     ) -> Result<(), Stop> {
-        self.append(16, |out| {
+        self.append(UNKNOWN_LEN, |out| {
             out.push_unknown(reason);
             out.add_origins(origins);
         })

@@ -82,6 +82,8 @@ impl StageGraph {
                 .or_else(|| target.parse().ok().filter(|index| *index < graph.stages.len())),
         };
         graph.assign_roles();
+        // Questions asked later have work of their own, also when building spent all.
+        graph.budget = Budget::default();
         graph
     }
 

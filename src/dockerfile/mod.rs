@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod expand;
+pub mod file_name;
 pub mod graph;
 mod heredoc;
 pub mod image_name;
@@ -10,6 +11,7 @@ mod parser;
 mod pattern;
 pub mod platform;
 pub mod scope;
+pub mod shell;
 pub mod stages;
 pub mod text;
 mod typed;

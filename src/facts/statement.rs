@@ -547,17 +547,9 @@ impl Capability {
     /// Reads one word; the case matters, `all` is no single capability.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Compute,
-            Self::Compat32,
-            Self::Graphics,
-            Self::Utility,
-            Self::Video,
-            Self::Display,
-            Self::Ngx,
-        ]
-        .into_iter()
-        .find(|capability| capability.as_str() == word)
+        [Self::Compute, Self::Compat32, Self::Graphics, Self::Utility, Self::Video, Self::Display, Self::Ngx]
+            .into_iter()
+            .find(|capability| capability.as_str() == word)
     }
 }
 

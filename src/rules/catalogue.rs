@@ -27,9 +27,9 @@ impl Catalogue {
     /// The rule with this id or name, whatever the case.
     #[must_use]
     pub fn find(&self, id_or_name: &str) -> Option<&Entry> {
-        self.entries
-            .iter()
-            .find(|entry| entry.page.id.eq_ignore_ascii_case(id_or_name) || entry.page.name.eq_ignore_ascii_case(id_or_name))
+        self.entries.iter().find(|entry| {
+            entry.page.id.eq_ignore_ascii_case(id_or_name) || entry.page.name.eq_ignore_ascii_case(id_or_name)
+        })
     }
 
     /// The entry of a rule.

@@ -47,11 +47,13 @@ impl Page {
     pub fn parse(text: &str) -> Result<Self, PageError> {
         let error = |line: usize, what: &str| PageError { line, what: what.to_owned() };
         let rest = text.strip_prefix("---\n").ok_or_else(|| error(1, "the page begins with `---`"))?;
-        let (front, body) = rest.split_once("\n---\n").ok_or_else(|| error(1, "the front matter ends with `---`"))?;
+        let (front, body) =
+            rest.split_once("\n---\n").ok_or_else(|| error(1, "the front matter ends with `---`"))?;
         let mut keys = std::collections::BTreeMap::new();
         for (at, line) in front.lines().enumerate() {
-            let (key, value) =
-                line.split_once(':').ok_or_else(|| error(at + 2, "expected `key: value` in the front matter"))?;
+            let (key, value) = line
+                .split_once(':')
+                .ok_or_else(|| error(at + 2, "expected `key: value` in the front matter"))?;
             if keys.insert(key.trim().to_owned(), (at + 2, value.trim().to_owned())).is_some() {
                 return Err(error(at + 2, &format!("`{}` is given twice", key.trim())));
             }

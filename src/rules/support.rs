@@ -6,9 +6,10 @@ use crate::span::Span;
 /// The ENV of the final lineage that sets `name` last; `None` when only the base image (or nobody) sets it.
 pub(super) fn effective_set<'a>(facts: &'a Facts, name: &str) -> Option<&'a EnvSet> {
     let lineage = &facts.target_stage()?.lineage;
-    lineage.iter().rev().find_map(|stage| {
-        facts.env_sets.iter().rev().find(|set| set.stage == *stage && set.name == name)
-    })
+    lineage
+        .iter()
+        .rev()
+        .find_map(|stage| facts.env_sets.iter().rev().find(|set| set.stage == *stage && set.name == name))
 }
 
 /// Where a finding about a variable goes: the ENV that sets it, else its config key, else `otherwise`.
@@ -96,17 +97,19 @@ pub(super) fn delete_assignment(facts: &Facts, set: &EnvSet) -> Option<(Origin, 
 /// The strongest sign that the shipped image runs CUDA code: anything but environment variables and the `-base` flavour,
 /// which holds nothing that exporters and other tools need not also have.
 pub(super) fn cuda_payload(facts: &Facts) -> Option<&GpuPayload> {
-    facts.payload.iter().filter(|payload| facts.is_shipped(payload.stage)).find(|payload| match payload.kind {
-        PayloadKind::Environment => false,
-        PayloadKind::Base => facts.base_of(payload.stage).is_some_and(|base| {
-            base.kind != BaseKind::Cuda || base.flavour.is_some_and(|flavour| flavour != Flavour::Base)
-        }),
-        PayloadKind::SystemPackage
-        | PayloadKind::Copied
-        | PayloadKind::Wheel
-        | PayloadKind::Conda
-        | PayloadKind::Elf
-        | PayloadKind::Installer => true,
+    facts.payload.iter().filter(|payload| facts.is_shipped(payload.stage)).find(|payload| {
+        match payload.kind {
+            PayloadKind::Environment => false,
+            PayloadKind::Base => facts.base_of(payload.stage).is_some_and(|base| {
+                base.kind != BaseKind::Cuda || base.flavour.is_some_and(|flavour| flavour != Flavour::Base)
+            }),
+            PayloadKind::SystemPackage
+            | PayloadKind::Copied
+            | PayloadKind::Wheel
+            | PayloadKind::Conda
+            | PayloadKind::Elf
+            | PayloadKind::Installer => true,
+        }
     })
 }
 
@@ -132,4 +135,19 @@ pub(super) fn delete_word(facts: &Facts, word: &Origin) -> Option<(Origin, Strin
 /// Whether a word of the command contains `text`.
 pub(super) fn mentions(command: &Command, text: &str) -> bool {
     command.args.iter().any(|word| word.text.as_deref().unwrap_or(&word.raw).contains(text))
+}
+
+/// An edit that deletes one element of a colon-separated list with one of its colons. An element that is the whole value
+/// is not deleted: an empty value would mean something else.
+pub(super) fn delete_path_element(facts: &Facts, element: &Origin) -> Option<(Origin, String)> {
+    let (file, span) = element.as_file()?;
+    let bytes = &facts.sources.get(file.0)?.bytes;
+    let span = if bytes.get(span.end) == Some(&b':') {
+        Span::new(span.start, span.end + 1)
+    } else if span.start > 0 && bytes.get(span.start - 1) == Some(&b':') {
+        Span::new(span.start - 1, span.end)
+    } else {
+        return None;
+    };
+    Some((Origin::file(file, span), String::new()))
 }

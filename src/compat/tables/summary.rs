@@ -159,7 +159,7 @@ impl Tables {
                     found.push((text.clone(), format!("[branch] `{key}` lists {text}, which is of another branch")));
                 }
             }
-            if branch.releases.windows(2).any(|pair| pair.first().map(|r| &r.version) >= pair.last().map(|r| &r.version)) {
+            if branch.releases.windows(2).any(|pair| pair.first().map(|r| &r.version) > pair.last().map(|r| &r.version)) {
                 found.push((key.clone(), format!("[branch] `{key}`: releases are not in ascending order")));
             }
             if branch.sm_min > branch.sm_max {

@@ -22,7 +22,11 @@ impl Rule for CudaMetapackageInstallsDriver {
             return;
         }
         for package in &facts.packages {
-            if package.removed || !matches!(package.manager, PackageManager::Apt | PackageManager::Dnf | PackageManager::Zypper)
+            if package.removed
+                || !matches!(
+                    package.manager,
+                    PackageManager::Apt | PackageManager::Dnf | PackageManager::Zypper
+                )
             {
                 continue;
             }
@@ -40,7 +44,11 @@ impl Rule for CudaMetapackageInstallsDriver {
                 .help(format!("install `{replacement}`; --no-install-recommends does not help, the driver is a dependency"));
             if !package.open_ended && !replacement.contains('X') && package.version.is_none() {
                 let safety = if final_stage { Safety::Unsafe } else { Safety::Safe };
-                draft = draft.fix(safety, format!("use `{replacement}`"), &[(package.origin.clone(), replacement.clone())]);
+                draft = draft.fix(
+                    safety,
+                    format!("use `{replacement}`"),
+                    &[(package.origin.clone(), replacement.clone())],
+                );
             }
             draft.emit();
         }
@@ -79,7 +87,9 @@ fn starts_with_version(rest: &str, open_ended: bool) -> bool {
     let numeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     match (parts.next(), parts.next(), parts.next()) {
         (Some(major), None, None) => numeric(major) || (open_ended && major.is_empty()),
-        (Some(major), Some(minor), None) => numeric(major) && (numeric(minor) || (open_ended && minor.is_empty())),
+        (Some(major), Some(minor), None) => {
+            numeric(major) && (numeric(minor) || (open_ended && minor.is_empty()))
+        }
         _ => false,
     }
 }

@@ -1,8 +1,8 @@
 //! CU303: the NVIDIA container runtime is installed in the image.
 
 use crate::diagnostics::{RuleId, Safety};
-use crate::rules::support::delete_word;
 use crate::facts::{CommandRole, Facts};
+use crate::rules::support::delete_word;
 use crate::rules::{Context, Rule, Sink};
 
 const PACKAGES: &[&str] = &[
@@ -33,10 +33,14 @@ impl Rule for ContainerRuntimeInImage {
             return;
         }
         for package in &facts.packages {
-            if package.removed || !facts.in_final_lineage(package.stage) || !PACKAGES.contains(&package.name.as_str()) {
+            if package.removed
+                || !facts.in_final_lineage(package.stage)
+                || !PACKAGES.contains(&package.name.as_str())
+            {
                 continue;
             }
-            let note = if package.name == "nvidia-docker2" { " (and `nvidia-docker2` is deprecated)" } else { "" };
+            let note =
+                if package.name == "nvidia-docker2" { " (and `nvidia-docker2` is deprecated)" } else { "" };
             let mut draft = out
                 .finding(&package.origin, format!("`{}` belongs on the host, not in the image{note}", package.name))
                 .help("install it on the host and run `nvidia-ctk runtime configure` there; the image needs nothing of it");
@@ -60,7 +64,18 @@ impl Rule for ContainerRuntimeInImage {
 
 /// Whether the image runs containers itself: an engine is installed or the base is one. Nested runtimes need the toolkit.
 fn runs_containers(facts: &Facts) -> bool {
-    let engines = ["docker-ce", "docker.io", "moby-engine", "containerd", "containerd.io", "podman", "buildah", "cri-o", "kubelet", "k3s"];
+    let engines = [
+        "docker-ce",
+        "docker.io",
+        "moby-engine",
+        "containerd",
+        "containerd.io",
+        "podman",
+        "buildah",
+        "cri-o",
+        "kubelet",
+        "k3s",
+    ];
     let installed = facts
         .packages
         .iter()

@@ -50,9 +50,12 @@ impl Rule for DriverLibraryInLayer {
 fn real(cx: &Context<'_>, file: &DriverLibraryFile) -> String {
     let path = &file.path;
     let Some(version) = &file.version else {
-        return format!("{path} belongs to a host driver; it shadows or clashes with the one the runtime mounts");
+        return format!(
+            "{path} belongs to a host driver; it shadows or clashes with the one the runtime mounts"
+        );
     };
-    let base = format!("{path} comes from driver {version}; it shadows or clashes with the one the runtime mounts");
+    let base =
+        format!("{path} comes from driver {version}; it shadows or clashes with the one the runtime mounts");
     match cx.target.describe_other_than(version) {
         Some(others) => format!("{base} (hosts with {others} get a version mismatch)"),
         None => base,

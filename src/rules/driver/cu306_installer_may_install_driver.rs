@@ -19,7 +19,8 @@ impl Rule for InstallerMayInstallDriver {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         let commands = facts.commands.iter().filter(|command| {
-            matches!(command.role, CommandRole::Run | CommandRole::BuildScript) && facts.in_final_lineage(command.stage)
+            matches!(command.role, CommandRole::Run | CommandRole::BuildScript)
+                && facts.in_final_lineage(command.stage)
         });
         for command in commands {
             if super::names::is_driver_container(facts, command.stage) {
@@ -28,16 +29,24 @@ impl Rule for InstallerMayInstallDriver {
             if let Some(run) = runfile(command) {
                 judge_runfile(command, &run, out);
             } else if command.program.as_deref() == Some("ubuntu-drivers")
-                && command.args.iter().any(|word| matches!(word.text.as_deref(), Some("autoinstall" | "install")))
+                && command
+                    .args
+                    .iter()
+                    .any(|word| matches!(word.text.as_deref(), Some("autoinstall" | "install")))
             {
                 out.finding(&command.origin, "`ubuntu-drivers` installs the host driver into the image")
                     .help("leave it out: the runtime mounts the host's own driver")
                     .emit();
-            } else if matches!(command.program.as_deref(), Some("curl" | "wget")) && mentions(command, "ollama.com/install.sh") {
-                out.finding(&command.origin, "Ollama's install script installs `cuda-drivers` when it finds a GPU without a driver")
-                    .severity(Severity::Warning)
-                    .help("unpack Ollama's archive instead, or use the image ollama/ollama")
-                    .emit();
+            } else if matches!(command.program.as_deref(), Some("curl" | "wget"))
+                && mentions(command, "ollama.com/install.sh")
+            {
+                out.finding(
+                    &command.origin,
+                    "Ollama's install script installs `cuda-drivers` when it finds a GPU without a driver",
+                )
+                .severity(Severity::Warning)
+                .help("unpack Ollama's archive instead, or use the image ollama/ollama")
+                .emit();
             }
         }
     }
@@ -54,12 +63,22 @@ fn runfile(command: &Command) -> Option<String> {
     if !matches!(program, "sh" | "bash" | "dash") {
         return None;
     }
-    command.args.iter().filter_map(|word| word.text.as_deref()).find(|text| !text.starts_with('-')).map(base).filter(is_run)
+    command
+        .args
+        .iter()
+        .filter_map(|word| word.text.as_deref())
+        .find(|text| !text.starts_with('-'))
+        .map(base)
+        .filter(is_run)
 }
 
 fn judge_runfile(command: &Command, run: &str, out: &mut Sink<'_>) {
     let has = |flag: &str| {
-        command.args.iter().filter_map(|word| word.text.as_deref()).any(|text| text == flag || text.starts_with(&format!("{flag}=")))
+        command
+            .args
+            .iter()
+            .filter_map(|word| word.text.as_deref())
+            .any(|text| text == flag || text.starts_with(&format!("{flag}=")))
     };
     let driver_installer = run.starts_with("NVIDIA-Linux");
     let toolkit_installer = run.starts_with("cuda_");
@@ -73,10 +92,15 @@ fn judge_runfile(command: &Command, run: &str, out: &mut Sink<'_>) {
             .emit();
     } else if toolkit_installer
         && has("--silent")
-        && !["--toolkit", "--samples", "--extract", "--toolkitpath", "--librarypath", "--help"].iter().any(|flag| has(flag))
+        && !["--toolkit", "--samples", "--extract", "--toolkitpath", "--librarypath", "--help"]
+            .iter()
+            .any(|flag| has(flag))
     {
-        out.finding(&command.origin, format!("`{run} --silent` without a component installs everything, the driver included"))
-            .help("name the component: --silent --toolkit")
-            .emit();
+        out.finding(
+            &command.origin,
+            format!("`{run} --silent` without a component installs everything, the driver included"),
+        )
+        .help("name the component: --silent --toolkit")
+        .emit();
     }
 }

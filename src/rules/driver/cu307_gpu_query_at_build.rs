@@ -21,11 +21,17 @@ impl Rule for GpuQueryAtBuild {
                 continue;
             }
             let (severity, message) = if query.failure_ignored {
-                (Severity::Info, format!("`{}` finds no GPU while building; its failure is ignored", query.what))
+                (
+                    Severity::Info,
+                    format!("`{}` finds no GPU while building; its failure is ignored", query.what),
+                )
             } else {
                 (
                     Severity::Error,
-                    format!("`{}` needs a GPU, but docker build has none: it fails, or bakes \"no GPU\" into the image", query.what),
+                    format!(
+                        "`{}` needs a GPU, but docker build has none: it fails, or bakes \"no GPU\" into the image",
+                        query.what
+                    ),
                 )
             };
             out.finding(&query.origin, message)

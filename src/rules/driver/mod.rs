@@ -11,7 +11,7 @@ mod names;
 
 use super::Rule;
 
-pub(super) use names::{driver_file, is_driver_package};
+pub(super) use names::driver_file;
 
 /// Rules of this group, in order of their ids.
 pub(super) const RULES: &[&dyn Rule] = &[

@@ -41,7 +41,7 @@ const DRIVER_STEMS: &[&str] = &[
 const HARMLESS: &[&str] = &["libnvidia-ml-dev", "nvidia-driver-local-repo", "nvidia-fabricmanager-dev"];
 
 /// Whether a package of this name puts driver libraries, tools or modules into the image.
-pub(in crate::rules) fn is_driver_package(name: &str) -> bool {
+pub(super) fn is_driver_package(name: &str) -> bool {
     if HARMLESS.iter().any(|harmless| name.starts_with(harmless)) {
         return false;
     }
@@ -67,7 +67,10 @@ pub(super) fn is_driver_container(facts: &Facts, stage: StageId) -> bool {
 /// other packages.
 pub(in crate::rules) fn driver_file(path: &str) -> Option<&str> {
     let folders = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    if folders.split('/').any(|part| part == "stubs" || part.starts_with("compat") || part.starts_with("tegra")) {
+    if folders
+        .split('/')
+        .any(|part| part == "stubs" || part.starts_with("compat") || part.starts_with("tegra"))
+    {
         return None;
     }
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -76,7 +79,8 @@ pub(in crate::rules) fn driver_file(path: &str) -> Option<&str> {
     } else {
         name == "nvidia-smi"
             || ["libcuda.so", "libnvcuvid.so", "libnvoptix.so", "libcudadebugger.so"].iter().any(|stem| {
-                name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with('*'))
+                name.strip_prefix(stem)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || rest.starts_with('*'))
             })
     };
     owned.then_some(name)
@@ -88,10 +92,27 @@ mod tests {
 
     #[test]
     fn driver_packages_by_stem() {
-        for name in ["libnvidia-compute-535", "libnvidia-ml1", "nvidia-driver-550-server", "cuda-drivers", "libcuda1-340", "nvidia-utils", "kmod-nvidia-latest-dkms"] {
+        for name in [
+            "libnvidia-compute-535",
+            "libnvidia-ml1",
+            "nvidia-driver-550-server",
+            "cuda-drivers",
+            "libcuda1-340",
+            "nvidia-utils",
+            "kmod-nvidia-latest-dkms",
+        ] {
             assert!(is_driver_package(name), "{name}");
         }
-        for name in ["libnvidia-ml-dev", "libnvidia-container1", "libnvidia-egl-wayland1", "nvidia-cuda-toolkit", "cuda-nvml-dev-12-4", "nvidia-container-toolkit", "libcudnn8", "libnvidia-nscq-535"] {
+        for name in [
+            "libnvidia-ml-dev",
+            "libnvidia-container1",
+            "libnvidia-egl-wayland1",
+            "nvidia-cuda-toolkit",
+            "cuda-nvml-dev-12-4",
+            "nvidia-container-toolkit",
+            "libcudnn8",
+            "libnvidia-nscq-535",
+        ] {
             assert!(!is_driver_package(name), "{name}");
         }
     }

@@ -24,7 +24,10 @@ pub(super) struct Granted<'a> {
 impl Granted<'_> {
     /// The value for a message: what is set, or that it is the default.
     pub(super) fn shown(&self) -> String {
-        self.value.map_or_else(|| format!("{VARIABLE} is unset, which means compute,utility"), |value| format!("{VARIABLE}={value}"))
+        self.value.map_or_else(
+            || format!("{VARIABLE} is unset, which means compute,utility"),
+            |value| format!("{VARIABLE}={value}"),
+        )
     }
 }
 
@@ -73,7 +76,10 @@ fn default_set() -> BTreeSet<Capability> {
 
 /// Signs in shipped stages that `capability` is needed.
 pub(super) fn uses(facts: &Facts, capability: Capability) -> impl Iterator<Item = &CapabilityUse> {
-    facts.capability_uses.iter().filter(move |sign| sign.capability == capability && facts.is_shipped(sign.stage))
+    facts
+        .capability_uses
+        .iter()
+        .filter(move |sign| sign.capability == capability && facts.is_shipped(sign.stage))
 }
 
 /// Where "the capability is missing" is said: the ENV with the short value, else the sign that needs it.
@@ -85,9 +91,19 @@ pub(super) fn place<'a>(facts: &'a Facts, sign: &'a Origin) -> &'a Origin {
 }
 
 /// Offers to add `word` to the value in force, or to set the variable after the last FROM.
-pub(super) fn add_word<'s, 'a>(draft: Draft<'s, 'a>, facts: &Facts, granted: &Granted<'_>, word: Capability) -> Draft<'s, 'a> {
-    let mut words: Vec<&str> =
-        granted.value.unwrap_or("compute,utility").split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+pub(super) fn add_word<'s, 'a>(
+    draft: Draft<'s, 'a>,
+    facts: &Facts,
+    granted: &Granted<'_>,
+    word: Capability,
+) -> Draft<'s, 'a> {
+    let mut words: Vec<&str> = granted
+        .value
+        .unwrap_or("compute,utility")
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .collect();
     words.push(word.as_str());
     let value = words.join(",");
     let edit = match effective_set(facts, VARIABLE) {

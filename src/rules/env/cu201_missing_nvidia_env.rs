@@ -26,7 +26,8 @@ impl Rule for MissingNvidiaEnv {
         if asks.iter().any(|name| !env.is_unset(name)) {
             return;
         }
-        let shipped: Vec<_> = facts.payload.iter().filter(|payload| facts.is_shipped(payload.stage)).collect();
+        let shipped: Vec<_> =
+            facts.payload.iter().filter(|payload| facts.is_shipped(payload.stage)).collect();
         let system = shipped.iter().find(|payload| {
             matches!(
                 payload.kind,

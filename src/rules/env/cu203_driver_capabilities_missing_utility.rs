@@ -27,7 +27,10 @@ impl Rule for DriverCapabilitiesMissingUtility {
         }
         let Some(sign) = uses(facts, Capability::Utility).find(|sign| sign.strong) else { return };
         let draft = out
-            .finding(place(facts, &sign.origin), format!("`{}` needs NVML, but {} leaves out `utility`", sign.what, granted.shown()))
+            .finding(
+                place(facts, &sign.origin),
+                format!("`{}` needs NVML, but {} leaves out `utility`", sign.what, granted.shown()),
+            )
             .related(&sign.origin, "needs it")
             .help("nvidia-smi and libnvidia-ml.so.1 are mounted with the capability `utility`; add it");
         add_word(draft, facts, &granted, Capability::Utility).emit();

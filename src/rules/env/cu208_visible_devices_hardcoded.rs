@@ -30,7 +30,9 @@ impl Rule for VisibleDevicesHardcoded {
                 format!("{VARIABLE}={value} ties the image to the GPU numbering of one host"),
             )
             .help("use `all` in the image; choose GPUs when the container is started (`docker run --gpus`, the scheduler)");
-        if let Some(edit) = effective_set(cx.facts, VARIABLE).and_then(|set| replace_value(cx.facts, set, "all")) {
+        if let Some(edit) =
+            effective_set(cx.facts, VARIABLE).and_then(|set| replace_value(cx.facts, set, "all"))
+        {
             draft = draft.fix(Safety::Safe, "use `all`", &[edit]);
         }
         draft.emit();
@@ -39,5 +41,7 @@ impl Rule for VisibleDevicesHardcoded {
 
 /// An index (`0`, `0:1` for MIG) or the UUID of a GPU or MIG device.
 fn names_one_gpu(word: &str) -> bool {
-    word.starts_with("GPU-") || word.starts_with("MIG-") || word.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
+    word.starts_with("GPU-")
+        || word.starts_with("MIG-")
+        || word.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
 }

@@ -24,7 +24,9 @@ impl Rule for VisibleDevicesRedundant {
         if base.kind != BaseKind::Cuda || !base.args.is_empty() {
             return;
         }
-        for set in facts.env_sets.iter().filter(|set| set.name == VARIABLE && facts.in_final_lineage(set.stage)) {
+        for set in
+            facts.env_sets.iter().filter(|set| set.name == VARIABLE && facts.in_final_lineage(set.stage))
+        {
             let same = set.value.is_some() && set.previous.as_ref() == Some(&set.value);
             if !same || !set.previous_from_base {
                 continue;
@@ -32,7 +34,10 @@ impl Rule for VisibleDevicesRedundant {
             let mut draft = out
                 .finding(
                     &set.origin,
-                    format!("the base image already sets {VARIABLE}={}", set.value.as_deref().unwrap_or_default()),
+                    format!(
+                        "the base image already sets {VARIABLE}={}",
+                        set.value.as_deref().unwrap_or_default()
+                    ),
                 )
                 .help("delete the assignment");
             if let Some(edit) = delete_assignment(facts, set) {

@@ -33,7 +33,9 @@ impl Rule for CudaVisibleDevicesBaked {
         } else {
             (
                 Severity::Error,
-                format!("CUDA cannot read {VARIABLE}={value}: it stops at `{first}`, and the program sees no GPU"),
+                format!(
+                    "CUDA cannot read {VARIABLE}={value}: it stops at `{first}`, and the program sees no GPU"
+                ),
             )
         };
         let mut draft = out

@@ -30,7 +30,9 @@ impl Rule for DisableRequireNotBoolean {
                 format!("{VARIABLE}={value:?} is not read as true: the requirement check stays on, without a word"),
             )
             .help("the words that switch it off are 1, t, T, true, TRUE and True; better, use a base that the hosts accept");
-        if let Some(edit) = effective_set(cx.facts, VARIABLE).and_then(|set| replace_value(cx.facts, set, "1")) {
+        if let Some(edit) =
+            effective_set(cx.facts, VARIABLE).and_then(|set| replace_value(cx.facts, set, "1"))
+        {
             draft = draft.fix(Safety::Unsafe, "use `1`", &[edit]);
         }
         draft.emit();

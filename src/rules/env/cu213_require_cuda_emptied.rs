@@ -25,7 +25,7 @@ impl Rule for RequireCudaEmptied {
         let Some(version) = env.value("CUDA_VERSION").filter(|version| !version.is_empty()) else { return };
         let floor = version
             .parse::<CudaVersion>()
-            .map_or_else(|_| version.to_owned(), |version| format!("{}.{}", version.major(), version.minor()));
+            .map_or_else(|_| version.to_owned(), |version| format!("{}.{}", version.major, version.minor));
         let mut draft = out
             .finding(
                 variable_origin(facts, VARIABLE, &var.origin),

@@ -17,7 +17,9 @@ impl Rule for RunExportLost {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
-        for export in facts.exports.iter().filter(|export| matters(&export.name) && facts.is_shipped(export.stage)) {
+        for export in
+            facts.exports.iter().filter(|export| matters(&export.name) && facts.is_shipped(export.stage))
+        {
             let login = facts.stage(export.stage).is_some_and(|stage| stage.login_shell);
             if login || export.used_later {
                 continue;

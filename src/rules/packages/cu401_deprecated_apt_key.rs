@@ -31,7 +31,9 @@ impl Rule for DeprecatedAptKey {
             };
             out.finding(&repository.origin, message)
                 .severity(if gone { Severity::Error } else { Severity::Warning })
-                .help("install the package cuda-keyring, or store the key in a file and name it with signed-by")
+                .help(
+                    "install the package cuda-keyring, or store the key in a file and name it with signed-by",
+                )
                 .emit();
         }
     }

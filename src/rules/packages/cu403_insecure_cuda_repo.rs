@@ -16,12 +16,17 @@ impl Rule for InsecureCudaRepo {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
-        for repository in cx.facts.repositories.iter().filter(|repository| !repository.unverified.is_empty()) {
+        for repository in cx.facts.repositories.iter().filter(|repository| !repository.unverified.is_empty())
+        {
             let how: Vec<String> = repository.unverified.iter().map(|how| format!("`{how}`")).collect();
             let mut draft = out
-                .finding(&repository.origin, format!("NVIDIA packages are fetched without verification ({})", how.join(", ")))
+                .finding(
+                    &repository.origin,
+                    format!("NVIDIA packages are fetched without verification ({})", how.join(", ")),
+                )
                 .help("use https and the signed repository: install the package cuda-keyring");
-            if let Some(text) = written(cx.facts, &repository.origin).and_then(|text| std::str::from_utf8(text).ok())
+            if let Some(text) =
+                written(cx.facts, &repository.origin).and_then(|text| std::str::from_utf8(text).ok())
                 && text.contains("http://")
                 && repository.unverified.iter().all(|how| how == "http")
             {

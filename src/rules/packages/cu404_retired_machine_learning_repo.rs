@@ -15,8 +15,11 @@ impl Rule for RetiredMachineLearningRepo {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
-        for repository in
-            cx.facts.repositories.iter().filter(|repository| repository.url.contains("/compute/machine-learning/repos/"))
+        for repository in cx
+            .facts
+            .repositories
+            .iter()
+            .filter(|repository| repository.url.contains("/compute/machine-learning/repos/"))
         {
             out.finding(
                 &repository.origin,

@@ -21,7 +21,12 @@ impl Rule for UnversionedCudaToolkit {
         for package in &facts.packages {
             let from_repository =
                 matches!(package.manager, PackageManager::Apt | PackageManager::Dnf | PackageManager::Zypper);
-            if !from_repository || package.open_ended || package.pinned || package.removed || !facts.is_shipped(package.stage) {
+            if !from_repository
+                || package.open_ended
+                || package.pinned
+                || package.removed
+                || !facts.is_shipped(package.stage)
+            {
                 continue;
             }
             let Some(name) = cuda_name(&package.name) else { continue };

@@ -18,7 +18,10 @@ impl Rule for DistroCudaToolkit {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         for package in &facts.packages {
-            if package.name != "nvidia-cuda-toolkit" || package.manager != PackageManager::Apt || package.removed {
+            if package.name != "nvidia-cuda-toolkit"
+                || package.manager != PackageManager::Apt
+                || package.removed
+            {
                 continue;
             }
             let on_cuda = facts.base_of(package.stage).is_some_and(|base| base.kind == BaseKind::Cuda);

@@ -21,9 +21,13 @@ impl Rule for RedundantCudaInstall {
         let facts = cx.facts;
         for package in facts.packages.iter().filter(|package| !package.removed && !package.open_ended) {
             let Some(name) = cuda_name(&package.name) else { continue };
-            let Some(base) = facts.base_of(package.stage).filter(|base| base.kind == BaseKind::Cuda) else { continue };
+            let Some(base) = facts.base_of(package.stage).filter(|base| base.kind == BaseKind::Cuda) else {
+                continue;
+            };
             let (Some(version), Some(flavour)) = (&base.cuda, base.flavour) else { continue };
-            if (name.major, name.minor) != (Some(version.major()), Some(version.minor())) || !holds(flavour, name.stem) {
+            if (name.major, name.minor) != (Some(version.major), Some(version.minor))
+                || !holds(flavour, name.stem)
+            {
                 continue;
             }
             let image = base.reference.as_deref().unwrap_or(&base.written);
@@ -40,8 +44,35 @@ impl Rule for RedundantCudaInstall {
 
 /// Which packages NVIDIA's image sources install per flavour.
 fn holds(flavour: Flavour, stem: &str) -> bool {
-    let runtime = ["cuda-libraries", "cuda-cudart", "cuda-nvtx", "libcublas", "libcusparse", "libnpp", "cuda-nvrtc", "libcufft", "libcurand", "libcusolver"];
-    let devel = ["cuda-toolkit", "cuda-libraries-dev", "cuda-command-line-tools", "cuda-minimal-build", "cuda-nvcc", "cuda-compiler", "cuda-cudart-dev", "cuda-nvml-dev", "libcublas-dev", "libnpp-dev", "libcusparse-dev", "libcufft-dev", "libcurand-dev", "libcusolver-dev", "cuda-nvrtc-dev"];
+    let runtime = [
+        "cuda-libraries",
+        "cuda-cudart",
+        "cuda-nvtx",
+        "libcublas",
+        "libcusparse",
+        "libnpp",
+        "cuda-nvrtc",
+        "libcufft",
+        "libcurand",
+        "libcusolver",
+    ];
+    let devel = [
+        "cuda-toolkit",
+        "cuda-libraries-dev",
+        "cuda-command-line-tools",
+        "cuda-minimal-build",
+        "cuda-nvcc",
+        "cuda-compiler",
+        "cuda-cudart-dev",
+        "cuda-nvml-dev",
+        "libcublas-dev",
+        "libnpp-dev",
+        "libcusparse-dev",
+        "libcufft-dev",
+        "libcurand-dev",
+        "libcusolver-dev",
+        "cuda-nvrtc-dev",
+    ];
     match flavour {
         Flavour::Base => stem == "cuda-cudart",
         Flavour::Runtime => runtime.contains(&stem),

@@ -67,9 +67,11 @@ fn parts(url: &str) -> Option<(&str, &str)> {
 /// The folder for a distribution, where NVIDIA has one of this name (CUDA installation guide for Linux).
 fn repository_name(os: &str) -> Option<String> {
     let known = os.strip_prefix("ubuntu").map(|version| format!("ubuntu{}", version.replace('.', "")));
-    known
-        .or_else(|| os.strip_prefix("debian").map(|version| format!("debian{version}")))
-        .or_else(|| os.strip_prefix("ubi").or_else(|| os.strip_prefix("rockylinux")).map(|version| format!("rhel{version}")))
+    known.or_else(|| os.strip_prefix("debian").map(|version| format!("debian{version}"))).or_else(|| {
+        os.strip_prefix("ubi")
+            .or_else(|| os.strip_prefix("rockylinux"))
+            .map(|version| format!("rhel{version}"))
+    })
 }
 
 /// The folder to use instead, when the one in the URL is of another architecture.

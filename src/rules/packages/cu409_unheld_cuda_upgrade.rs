@@ -17,8 +17,14 @@ impl Rule for UnheldCudaUpgrade {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
-        for upgrade in facts.upgrades.iter().filter(|upgrade| !upgrade.cuda_protected && facts.in_final_lineage(upgrade.stage)) {
-            let Some(base) = facts.base_of(upgrade.stage).filter(|base| base.kind == BaseKind::Cuda) else { continue };
+        for upgrade in facts
+            .upgrades
+            .iter()
+            .filter(|upgrade| !upgrade.cuda_protected && facts.in_final_lineage(upgrade.stage))
+        {
+            let Some(base) = facts.base_of(upgrade.stage).filter(|base| base.kind == BaseKind::Cuda) else {
+                continue;
+            };
             out.finding(
                 &upgrade.origin,
                 format!("the upgrade may replace CUDA libraries and cuda-compat of `{}`", base.reference.as_deref().unwrap_or(&base.written)),

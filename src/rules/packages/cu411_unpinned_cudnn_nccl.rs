@@ -32,10 +32,13 @@ impl Rule for UnpinnedCudnnNccl {
             }
             // `libcudnn9-cuda-12` names the CUDA major: what moves is only the cuDNN release.
             let names_major = name.contains("-cuda-");
-            out.finding(&package.origin, format!("`{name}` without a version: the newest build may be for another CUDA"))
-                .severity(if names_major { Severity::Info } else { Severity::Warning })
-                .help(format!("pin it with the CUDA it is for: `{name}=…+cuda12.4`"))
-                .emit();
+            out.finding(
+                &package.origin,
+                format!("`{name}` without a version: the newest build may be for another CUDA"),
+            )
+            .severity(if names_major { Severity::Info } else { Severity::Warning })
+            .help(format!("pin it with the CUDA it is for: `{name}=…+cuda12.4`"))
+            .emit();
         }
     }
 }

@@ -63,14 +63,18 @@ pub(super) fn cuda_name(name: &str) -> Option<CudaName<'_>> {
             _ => break,
         }
     }
-    CUDA_STEMS
-        .contains(&stem)
-        .then(|| CudaName { stem, major: numbers.first().copied(), minor: numbers.get(1).copied() })
+    CUDA_STEMS.contains(&stem).then(|| CudaName {
+        stem,
+        major: numbers.first().copied(),
+        minor: numbers.get(1).copied(),
+    })
 }
 
 /// cuDNN, NCCL and TensorRT packages of NVIDIA's repository, whose version carries the CUDA they were built for.
 pub(super) fn is_cuda_library_build(name: &str) -> bool {
-    ["libcudnn", "libnccl", "libnvinfer", "libnvonnxparsers", "libnvparsers", "tensorrt"].iter().any(|stem| name.starts_with(stem))
+    ["libcudnn", "libnccl", "libnvinfer", "libnvonnxparsers", "libnvparsers", "tensorrt"]
+        .iter()
+        .any(|stem| name.starts_with(stem))
 }
 
 /// CUDA version in a package version: `2.21.5-1+cuda12.4` gives (12, Some(4)), `+cuda12.*` gives (12, None).
