@@ -13,7 +13,7 @@ mod scan;
 mod skip;
 mod source;
 mod state;
-//pub mod tools;
+pub mod tools;
 mod types;
 mod word;
 
@@ -21,7 +21,7 @@ pub use expand::Value;
 pub use lookup::{Local, Variables};
 pub use program::{Program, is_posix_shell};
 pub use scan::scan;
-//pub use tools::{Action, interpret};
+pub use tools::{Action, interpret};
 pub use types::{
     Assignment, Command, Context, Group, GroupKind, Heredoc, HeredocUse, Loop, Problem, ProblemKind,
     Redirection, RedirectionOp, Script, Separator,
