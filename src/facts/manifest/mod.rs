@@ -17,6 +17,7 @@ pub use index::{IndexRole, classify_index, classify_torch_backend};
 pub use marker::{MarkerEnvironment, evaluate};
 pub use pixi::{PixiManifest, read_pixi};
 pub use poetry_lock::read_poetry_lock;
+pub(in crate::facts) use pyproject::poetry_bounds;
 pub use pyproject::{PyProject, read_pyproject};
 pub use requirement::{Requirement, normalize_name, parse_requirement};
 pub use requirements_txt::{RequirementLine, read_requirements};

@@ -296,7 +296,7 @@ fn poetry_entry(
 
 /// Poetry's constraint as PEP 440 bounds: `^2.1` is `>=2.1,<3`, `~2.1` is `>=2.1,<2.2`, a bare version is a pin.
 /// A union (`||`) has no such form and stays an unknown bound.
-fn poetry_bounds(constraint: &str) -> String {
+pub(in crate::facts) fn poetry_bounds(constraint: &str) -> String {
     let constraint = constraint.trim();
     if constraint.is_empty() || constraint == "*" {
         return String::new();
