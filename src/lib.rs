@@ -19,5 +19,6 @@ pub mod elf;
 pub mod facts;
 pub mod image;
 pub mod limits;
+pub mod report;
 pub mod rules;
 pub mod span;

@@ -6,6 +6,8 @@
 pub struct Limits {
     /// Bytes of one Dockerfile, requirements file, lock file or script.
     pub text_bytes: u64,
+    /// Instructions of one Dockerfile.
+    pub instructions: u64,
     /// Bytes of one image manifest or index.
     pub manifest_bytes: u64,
     /// Bytes of one image config.
@@ -42,6 +44,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             text_bytes: 16 << 20,
+            instructions: 100_000,
             manifest_bytes: 4 << 20,
             config_bytes: 8 << 20,
             token_bytes: 1 << 20,

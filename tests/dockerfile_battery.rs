@@ -1,5 +1,15 @@
 //! The battery: small Dockerfiles and the trees that come out of them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "dockerfile_battery/load.rs"]
 mod load;
 

@@ -7,13 +7,15 @@ pub mod range;
 pub mod require;
 pub mod tables;
 pub mod target;
+pub mod verdict;
 pub mod version;
 
 pub use drivers::{DriverPoint, DriverSet, DriverSpec, SpecError};
 pub use gpu::{Gpu, GpuError, GpuList};
 pub use range::{RangeVerdict, RangeWord, Truth};
 pub use tables::Tables;
-pub use target::Target;
+pub use target::{HostProfile, Pool, Target};
+pub use verdict::{Answer, CompatLibrary, DeviceCode, HostDriver, Ptx, Question, Verdict, judge, least_driver};
 pub use version::{
     ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverVersion, PtxIsa, SmSuffix, SmTarget,
     VersionError,

@@ -43,6 +43,19 @@ pub enum VerdictWord {
     Unknown,
 }
 
+impl VerdictWord {
+    /// The word used in every output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Some => "some",
+            Self::None => "none",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// One thing that a rule has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

@@ -208,6 +208,22 @@ impl Outcome {
         self.inputs.iter().all(|input| input.complete)
     }
 
+    /// Findings that a safe fix mends, and those that only an unsafe one does.
+    #[must_use]
+    pub fn fixable(&self) -> (usize, usize) {
+        let fixable = |safe: bool| {
+            self.inputs
+                .iter()
+                .flat_map(|input| &input.findings)
+                .filter(|reported| {
+                    let best = reported.finding.fixes.iter().map(|fix| fix.safety).min();
+                    best.is_some_and(|safety| (safety == super::Safety::Safe) == safe)
+                })
+                .count()
+        };
+        (fixable(true), fixable(false))
+    }
+
     /// Unanswered questions of all inputs grouped by reason, the most frequent first.
     #[must_use]
     pub fn unanswered(&self) -> Vec<Unanswered> {

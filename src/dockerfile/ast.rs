@@ -222,6 +222,8 @@ pub struct KeyValue {
     pub key: Spanned<String>,
     /// The value.
     pub value: Spanned<String>,
+    /// The value's place in [`Instruction::text`], to find the source of a part of it.
+    pub value_range: Range<usize>,
     /// How the pair was written.
     pub form: PairForm,
 }
@@ -233,6 +235,8 @@ pub struct ArgDeclaration {
     pub name: Spanned<String>,
     /// The text after `=`; `None` without one.
     pub default: Option<Spanned<String>>,
+    /// The default's place in [`Instruction::text`], to find the source of a part of it; empty without one.
+    pub default_range: Range<usize>,
 }
 
 /// The arguments of COPY and ADD.
@@ -358,6 +362,19 @@ pub enum ProblemKind {
         /// The limit in bytes.
         limit: u64,
     },
+    /// More instructions than the limit; the rest was not read.
+    #[error(
+        "the file has more than {limit} instructions; the rest was not read (raise --limit instructions)"
+    )]
+    TooManyInstructions {
+        /// The limit.
+        limit: u64,
+    },
+    /// Evaluation stopped: the variables of the file are too many or too large. What they hold is unknown.
+    #[error(
+        "the variables of this file are too many or too large to evaluate; their values count as unknown"
+    )]
+    TooMuchWork,
     /// A physical line that BuildKit's scanner cannot hold.
     #[error("the line is longer than 65535 bytes, which BuildKit refuses; split it with continuation lines")]
     LineTooLong,

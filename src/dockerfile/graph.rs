@@ -1,25 +1,29 @@
 //! Builds the stages of a Dockerfile: evaluates ARG and ENV in order, resolves bases and links.
 
+mod variables;
+
 use std::collections::HashMap;
 
 use super::Dockerfile;
-use super::ast::{ArgDeclaration, FromClause, Instruction, InstructionKind, KeyValue, Problem, ProblemKind};
-use super::expand::{self, Budget, Mode};
+use super::ast::{FromClause, Instruction, InstructionKind, Problem, ProblemKind};
+use super::expand::Budget;
 use super::image_name::ImageName;
 use super::platform::Platform;
 use super::scope::Timeline;
 use super::stages::{
-    Assignment, AssignmentKind, Base, BaseEnv, BuildOptions, Link, LinkKind, LinkSource, ResolvedBase, Role,
-    Stage,
+    Assignment, Base, BaseEnv, BuildOptions, Link, LinkKind, LinkSource, ResolvedBase, Role, Setting, Stage,
 };
-use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value};
+use super::value::{Lookup, Origin, OriginKind, Value};
 use crate::span::{Span, Spanned};
 
 /// PATH of `FROM scratch` (BuildKit's `system.DefaultPathEnv`).
 const SCRATCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Work charged for each variable that an ONBUILD trigger sets, so that many stages below many triggers stay small.
+/// Work charged for each ONBUILD trigger that runs, so that many stages below many triggers stay small.
 const TRIGGER_COST: usize = 1_024;
+
+/// Work charged for each variable that is set, beside its value.
+const ASSIGNMENT_COST: usize = 256;
 
 /// The stages of a Dockerfile under given build options.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub struct StageGraph {
     pub(super) escape: char,
     pub(super) timelines: Vec<Timeline>,
     pub(super) budget: Budget,
+    /// Some assignments are missing, so nothing is known of any variable.
+    pub(super) exhausted: bool,
 }
 
 impl StageGraph {
@@ -49,7 +55,7 @@ impl StageGraph {
             dockerfile,
             options,
             base_env,
-            globals: predefined(options),
+            globals: predefined(options, dockerfile),
             names: HashMap::new(),
             last_from: dockerfile
                 .instructions
@@ -70,6 +76,7 @@ impl StageGraph {
                 escape: dockerfile.escape,
                 timelines: Vec::new(),
                 budget: Budget::default(),
+                exhausted: false,
             },
         };
         builder.run();
@@ -118,7 +125,7 @@ impl StageGraph {
 }
 
 /// Platform ARGs that FROM and global ARGs see without a declaration.
-fn predefined(options: &BuildOptions) -> HashMap<String, Lookup> {
+fn predefined(options: &BuildOptions, dockerfile: &Dockerfile) -> HashMap<String, Lookup> {
     let platform = |prefix: &str, platform: &Platform| {
         [
             (format!("{prefix}PLATFORM"), platform.to_string()),
@@ -128,7 +135,12 @@ fn predefined(options: &BuildOptions) -> HashMap<String, Lookup> {
             (format!("{prefix}VARIANT"), platform.variant.clone().unwrap_or_default()),
         ]
     };
-    let stage = options.target.clone().unwrap_or_else(|| "default".to_owned());
+    let last = dockerfile.instructions.iter().rev().find_map(|instruction| match &instruction.kind {
+        InstructionKind::From(from) => Some(from.name.as_ref()),
+        _ => None,
+    });
+    let last = last.flatten().map(|name| name.value.to_ascii_lowercase());
+    let stage = options.target.clone().or(last).unwrap_or_else(|| "default".to_owned());
     platform("TARGET", &options.platform)
         .into_iter()
         .chain(platform("BUILD", &options.build_platform))
@@ -195,65 +207,6 @@ impl Builder<'_> {
         self.graph.problems.push(Problem { span, kind });
     }
 
-    /// The value of an expansion; an error is reported and makes it unknown.
-    fn settle(&mut self, result: Result<Value, ExpandError>, span: Span) -> Value {
-        result.unwrap_or_else(|error| {
-            self.problem(span, ProblemKind::Expansion(error.clone()));
-            Value::unknown(UnknownReason::Error(error))
-        })
-    }
-
-    fn expand_global(&mut self, text: &Spanned<String>, own: &str) -> (Value, bool) {
-        let mut self_reference = false;
-        let globals = &self.globals;
-        let mode = Mode { escape: self.graph.escape, quotes: true };
-        let result = expand::expand(&text.value, mode, &self.graph.budget, &mut |name| {
-            self_reference |= name == own;
-            globals.get(name).cloned().unwrap_or(Lookup::Unset)
-        });
-        (self.settle(result, text.span), self_reference)
-    }
-
-    fn global_args(&mut self, index: usize, declarations: &[ArgDeclaration]) {
-        for declaration in declarations {
-            let name = &declaration.name;
-            let previous = previous(self.globals.get(&name.value).cloned(), &name.value);
-            let mut self_reference = false;
-            let value = match (self.options.build_args.get(&name.value), &declaration.default) {
-                (Some(given), _) => Some(given_value(given, name)),
-                (None, Some(default)) => {
-                    let (value, own) = self.expand_global(default, &name.value);
-                    self_reference = own;
-                    Some(value.with_origin(Origin {
-                        kind: OriginKind::ArgDefault,
-                        name: name.value.as_str().into(),
-                        span: Some(default.span),
-                    }))
-                }
-                (None, None) => None,
-            };
-            match &value {
-                Some(value) => {
-                    self.globals.insert(name.value.clone(), Lookup::Set(value.clone()));
-                }
-                None => {
-                    let unset = Lookup::ArgWithoutValue(without_value(name));
-                    self.globals.entry(name.value.clone()).or_insert(unset);
-                }
-            }
-            self.graph.global_args.push(Assignment {
-                kind: AssignmentKind::Arg,
-                name: name.clone(),
-                raw: declaration.default.clone(),
-                value,
-                previous,
-                instruction: index,
-                position: index,
-                self_reference,
-            });
-        }
-    }
-
     fn stage(&mut self, index: usize, instruction: &Instruction, from: &FromClause) {
         let (reference, _) = self.expand_global(&from.image, "");
         let platform = instruction
@@ -297,8 +250,19 @@ impl Builder<'_> {
                 }
             },
         };
+        let parent = match base {
+            Base::Stage(stage) => self.graph.stages.get(stage),
+            _ => None,
+        };
+        let inherit = |settings: fn(&Stage) -> &Vec<Setting>| -> Vec<Setting> {
+            let last = parent.and_then(|stage| settings(stage).last());
+            last.map(|last| Setting { position: index, ..last.clone() }).into_iter().collect()
+        };
+        let shells = inherit(|stage| &stage.shells);
+        let users = inherit(|stage| &stage.users);
+        let workdirs = inherit(|stage| &stage.workdirs);
         let triggers = match base {
-            Base::Stage(stage) => self.triggers_of(stage),
+            Base::Stage(stage) => self.triggers_of(stage, span),
             _ => Vec::new(),
         };
         if let Some(name) = &from.name {
@@ -314,6 +278,9 @@ impl Builder<'_> {
             platform,
             assignments: Vec::new(),
             links: Vec::new(),
+            shells,
+            users,
+            workdirs,
             triggers: triggers.clone(),
             role: Role::Unused,
             base_env,
@@ -330,13 +297,14 @@ impl Builder<'_> {
     }
 
     /// ONBUILD instructions of a stage, as long as the budget lasts.
-    fn triggers_of(&self, stage: usize) -> Vec<usize> {
+    fn triggers_of(&mut self, stage: usize, span: Span) -> Vec<usize> {
         let range = self.graph.stages.get(stage).map(|stage| stage.instructions.clone()).unwrap_or_default();
         let mut triggers = Vec::new();
         for index in range {
             let kind = self.dockerfile.instructions.get(index).map(|instruction| &instruction.kind);
             if matches!(kind, Some(InstructionKind::Onbuild(_))) {
                 if !self.graph.budget.take(TRIGGER_COST) {
+                    self.exhaust(span);
                     break;
                 }
                 triggers.push(index);
@@ -349,6 +317,15 @@ impl Builder<'_> {
         match &instruction.kind {
             InstructionKind::Env(pairs) => self.env(pairs, site),
             InstructionKind::Arg(declarations) => self.args(declarations, site),
+            InstructionKind::Shell(_) => self.setting(None, site, |stage| &mut stage.shells),
+            InstructionKind::User(user) => {
+                let (value, _) = self.expand_in_stage(user, "", site.stage, Self::horizon(site));
+                self.setting(Some(value), site, |stage| &mut stage.users);
+            }
+            InstructionKind::Workdir(path) => {
+                let value = self.workdir(path, site);
+                self.setting(Some(value), site, |stage| &mut stage.workdirs);
+            }
             InstructionKind::Copy(_) => {
                 if let Some(from) = instruction.flag("from").and_then(|flag| flag.value.as_ref())
                     && !from.value.is_empty()
@@ -364,93 +341,6 @@ impl Builder<'_> {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Up to where assignments are visible to an instruction: a trigger sees those of earlier triggers, which stand
-    /// at the same position.
-    fn horizon(site: Site) -> usize {
-        if site.trigger { site.position + 1 } else { site.position }
-    }
-
-    fn expand_in_stage(
-        &mut self,
-        text: &Spanned<String>,
-        own: &str,
-        stage: usize,
-        at: usize,
-    ) -> (Value, bool) {
-        let mut self_reference = false;
-        let graph = &self.graph;
-        let mode = Mode { escape: graph.escape, quotes: true };
-        let result = expand::expand(&text.value, mode, &graph.budget, &mut |name| {
-            self_reference |= name == own;
-            graph.lookup(stage, at, name)
-        });
-        (self.settle(result, text.span), self_reference)
-    }
-
-    fn env(&mut self, pairs: &[KeyValue], site: Site) {
-        let at = Self::horizon(site);
-        let mut assignments = Vec::with_capacity(pairs.len());
-        for pair in pairs {
-            let (key, _) = self.expand_in_stage(&pair.key, "", site.stage, at);
-            let name = key.as_str().unwrap_or(&pair.key.value).to_owned();
-            let (value, self_reference) = self.expand_in_stage(&pair.value, &name, site.stage, at);
-            let value = value.with_origin(Origin {
-                kind: OriginKind::Env,
-                name: name.as_str().into(),
-                span: Some(pair.value.span),
-            });
-            assignments.push(Assignment {
-                kind: AssignmentKind::Env,
-                previous: previous(Some(self.graph.lookup(site.stage, at, &name)), &name),
-                name: Spanned::new(name, pair.key.span),
-                raw: Some(pair.value.clone()),
-                value: Some(value),
-                instruction: site.instruction,
-                position: site.position,
-                self_reference,
-            });
-        }
-        for assignment in assignments {
-            self.graph.assign(site.stage, assignment);
-        }
-    }
-
-    /// ARG in a stage. Its names take effect one after another, unlike those of ENV.
-    fn args(&mut self, declarations: &[ArgDeclaration], site: Site) {
-        let at = site.position + 1;
-        for declaration in declarations {
-            let name = &declaration.name;
-            let mut self_reference = false;
-            let value = match (self.options.build_args.get(&name.value), &declaration.default) {
-                (Some(given), _) => Some(given_value(given, name)),
-                (None, Some(default)) => {
-                    let (value, own) = self.expand_in_stage(default, &name.value, site.stage, at);
-                    self_reference = own;
-                    Some(value.with_origin(Origin {
-                        kind: OriginKind::ArgDefault,
-                        name: name.value.as_str().into(),
-                        span: Some(default.span),
-                    }))
-                }
-                (None, None) => match self.globals.get(&name.value) {
-                    Some(Lookup::Set(value)) => Some(value.clone()),
-                    _ => None,
-                },
-            };
-            let assignment = Assignment {
-                kind: AssignmentKind::Arg,
-                name: name.clone(),
-                raw: declaration.default.clone(),
-                value,
-                previous: previous(Some(self.graph.lookup(site.stage, at, &name.value)), &name.value),
-                instruction: site.instruction,
-                position: site.position,
-                self_reference,
-            };
-            self.graph.assign(site.stage, assignment);
         }
     }
 
@@ -486,31 +376,5 @@ impl Builder<'_> {
     fn is_later_name(&self, text: &str, stage: usize) -> bool {
         let from = self.graph.stages.get(stage).map_or(0, |stage| stage.from);
         self.last_from.get(&text.to_ascii_lowercase()).is_some_and(|last| *last >= from)
-    }
-}
-
-fn given_value(given: &str, name: &Spanned<String>) -> Value {
-    Value::known(given).with_origin(Origin {
-        kind: OriginKind::BuildArg,
-        name: name.value.as_str().into(),
-        span: Some(name.span),
-    })
-}
-
-/// The origin of an ARG that nothing gives a value.
-pub(super) fn without_value(name: &Spanned<String>) -> Origin {
-    Origin { kind: OriginKind::ArgWithoutValue, name: name.value.as_str().into(), span: Some(name.span) }
-}
-
-/// What a look-up says about the value before an assignment.
-fn previous(found: Option<Lookup>, name: &str) -> Option<Value> {
-    match found? {
-        Lookup::Set(value) => Some(value),
-        Lookup::Unset => None,
-        Lookup::ArgWithoutValue(origin) => {
-            let reason = UnknownReason::ArgWithoutValue(origin.name.clone());
-            Some(Value::unknown(reason).with_origin(origin))
-        }
-        Lookup::MaybeInBase => Some(Value::unknown(UnknownReason::BaseEnvironment(name.into()))),
     }
 }

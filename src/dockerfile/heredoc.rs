@@ -212,7 +212,7 @@ mod tests {
                     if marker.expand { "x" } else { "" },
                     if marker.chomp { "-" } else { "" }
                 );
-                format!("{}|{}|{}|{}", &line[marker.range], marker.delimiter, flags, marker.fd)
+                format!("{}|{}|{}|{}", line.get(marker.range).unwrap(), marker.delimiter, flags, marker.fd)
             })
             .collect()
     }

@@ -42,7 +42,7 @@ impl Dockerfile {
             problems,
             terminators: None,
         };
-        parser.file();
+        parser.file(limits.instructions);
         Self {
             source: source.to_vec(),
             escape: char::from(parser.escape),
@@ -68,7 +68,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn file(&mut self) {
+    fn file(&mut self, limit: u64) {
         while let Some(line) = self.next_line() {
             let content = line.content(self.source);
             let start = line.start + lines::leading_space(content);
@@ -82,9 +82,15 @@ impl<'a> Parser<'a> {
                 continue;
             }
             self.in_directives = false;
-            if !content.is_empty() {
-                self.logical_line(start, line);
+            if content.is_empty() {
+                continue;
             }
+            if u64::try_from(self.instructions.len()).is_ok_and(|count| count >= limit) {
+                let span = Span::new(start, self.source.len());
+                self.problem(span, ProblemKind::TooManyInstructions { limit });
+                break;
+            }
+            self.logical_line(start, line);
         }
         if self.instructions.is_empty() {
             let end = self.source.len();

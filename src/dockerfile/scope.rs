@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::expand::{self, Budget, Mode};
-use super::graph::{StageGraph, without_value};
-use super::stages::{Assignment, AssignmentKind, Base, BaseEnv};
-use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value};
+use super::graph::StageGraph;
+use super::stages::{Assignment, AssignmentKind, Base, BaseEnv, Setting};
+use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value, without_value};
 
 /// Assignments of a stage by name: indices in the order they take effect.
 pub(super) type Timeline = HashMap<String, Vec<usize>>;
+
+/// Work charged for looking a name up in one stage of a lineage.
+const HOP_COST: usize = 4;
 
 /// The variables at one place of a stage.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +68,7 @@ impl StageGraph {
     #[must_use]
     pub fn image_env(&self, stage: usize) -> (Vec<EnvVariable<'_>>, bool) {
         let mut variables = Variables::default();
-        let mut known = true;
+        let mut known = !self.exhausted;
         for stage in self.lineage(stage).into_iter().filter_map(|index| self.stages.get(index)) {
             match (&stage.base, &stage.base_env) {
                 (Base::Stage(_), _) => {}
@@ -85,6 +88,24 @@ impl StageGraph {
             }
         }
         (variables.list, known)
+    }
+
+    /// The SHELL that an instruction of a stage is under; `None` where the file sets none.
+    #[must_use]
+    pub fn shell_at(&self, stage: usize, instruction: usize) -> Option<&Setting> {
+        last_before(&self.stages.get(stage)?.shells, instruction)
+    }
+
+    /// The USER that an instruction of a stage runs as; `None` where the file sets none.
+    #[must_use]
+    pub fn user_at(&self, stage: usize, instruction: usize) -> Option<&Setting> {
+        last_before(&self.stages.get(stage)?.users, instruction)
+    }
+
+    /// The WORKDIR of an instruction of a stage; `None` where the file sets none.
+    #[must_use]
+    pub fn workdir_at(&self, stage: usize, instruction: usize) -> Option<&Setting> {
+        last_before(&self.stages.get(stage)?.workdirs, instruction)
     }
 
     /// Assignments of a stage that the instructions in `range` make, triggers not included.
@@ -111,11 +132,14 @@ impl StageGraph {
     }
 
     fn find(&self, stage: usize, at: usize, name: &str, image_only: bool) -> Lookup {
+        if self.exhausted {
+            return too_large();
+        }
         let mut without = None;
         let mut at = at;
         let mut next = stage;
         loop {
-            if !self.budget.take(1) {
+            if !self.budget.take(HOP_COST) {
                 return too_large();
             }
             let Some(stage) = self.stages.get(next) else { return Lookup::Unset };
@@ -162,6 +186,10 @@ impl StageGraph {
     }
 }
 
+fn last_before(settings: &[Setting], instruction: usize) -> Option<&Setting> {
+    settings.get(settings.partition_point(|setting| setting.position < instruction).checked_sub(1)?)
+}
+
 /// Variables in the order of their first appearance.
 #[derive(Default)]
 struct Variables<'a> {
@@ -188,7 +216,9 @@ fn base_value(name: &str, value: &str) -> Value {
 }
 
 impl Scope<'_> {
-    /// What a name stands for in instructions that BuildKit expands: ARG and ENV, the last one set counts.
+    /// What a name stands for in instructions that BuildKit expands and in the shell of RUN: ARG and ENV alike, the
+    /// one that was set last counts. (Docker's reference says that ENV overrides ARG; BuildKit's `dispatchArg` puts
+    /// the value into the same state as ENV, so an ARG behind an ENV, or below a base image that sets the name, wins.)
     #[must_use]
     pub fn get(&self, name: &str) -> Lookup {
         self.graph.find(self.stage, self.at, name, false)

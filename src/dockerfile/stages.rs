@@ -95,6 +95,8 @@ pub struct Assignment {
     pub name: Spanned<String>,
     /// The value as written; `None` for ARG without a default.
     pub raw: Option<Spanned<String>>,
+    /// The place of `raw` in the text of its instruction (below ONBUILD: of the trigger); empty without one.
+    pub raw_range: Range<usize>,
     /// The expanded value; `None` for an ARG that has none (no default, build argument or global ARG).
     pub value: Option<Value>,
     /// What the name stood for before; `None` where nothing defined it.
@@ -145,6 +147,17 @@ pub struct Link {
     pub instruction: usize,
 }
 
+/// A SHELL, USER or WORKDIR in effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Index of the instruction that is written there: SHELL, USER or WORKDIR, or an ONBUILD that holds one.
+    pub instruction: usize,
+    /// Index of the instruction at which it takes effect in the stage.
+    pub position: usize,
+    /// The expanded user, or the absolute working folder; `None` for SHELL.
+    pub value: Option<Value>,
+}
+
 /// One stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
@@ -164,6 +177,12 @@ pub struct Stage {
     pub assignments: Vec<Assignment>,
     /// `COPY --from` and `RUN --mount=from`; triggers of the base stage come first.
     pub links: Vec<Link>,
+    /// SHELLs in order; the first may come from the stage this one stands on.
+    pub shells: Vec<Setting>,
+    /// USERs in order, as `shells`.
+    pub users: Vec<Setting>,
+    /// WORKDIRs in order, as `shells`.
+    pub workdirs: Vec<Setting>,
     /// Indices of the ONBUILD instructions of the base stage that run at the beginning of this one.
     pub triggers: Vec<usize>,
     /// Whether the target needs it.

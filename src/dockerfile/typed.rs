@@ -1,5 +1,6 @@
 //! Typed arguments of one instruction.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::ast::{
@@ -10,6 +11,9 @@ use super::heredoc::{self, Marker};
 use super::text::LogicalText;
 use super::words::{self, Json, spanned};
 use crate::span::{Span, Spanned};
+
+/// Typed arguments, or what is wrong with them and where.
+type Typed<T> = Result<T, (Span, ProblemKind)>;
 
 /// Reads logical lines into instructions.
 #[derive(Debug)]
@@ -98,12 +102,7 @@ impl Typer<'_> {
         }
     }
 
-    fn kind(
-        &mut self,
-        text: &LogicalText,
-        place: Place<'_>,
-        args: Range<usize>,
-    ) -> Result<InstructionKind, (Span, ProblemKind)> {
+    fn kind(&mut self, text: &LogicalText, place: Place<'_>, args: Range<usize>) -> Typed<InstructionKind> {
         Ok(match place.keyword {
             Keyword::From => InstructionKind::From(self.from(text, place)),
             Keyword::Run => InstructionKind::Run(command(text, 0..text.text.len())?),
@@ -182,7 +181,7 @@ impl Typer<'_> {
     }
 
     /// ENV and LABEL: `key=value ...`, or the old `key value`.
-    fn pairs(&mut self, text: &LogicalText, place: Place<'_>) -> Result<Vec<KeyValue>, (Span, ProblemKind)> {
+    fn pairs(&mut self, text: &LogicalText, place: Place<'_>) -> Typed<Vec<KeyValue>> {
         let all = words::quoted_words(&text.text, self.escape);
         let Some(first) = all.first() else {
             return Err(needs(place, "requires at least one argument"));
@@ -192,8 +191,12 @@ impl Typer<'_> {
             if key.end == text.text.len() {
                 return Err(needs(place, "must have two arguments"));
             }
-            let (key, value) = (spanned(text, key), spanned(text, value));
-            return Ok(vec![KeyValue { key, value, form: PairForm::Legacy }]);
+            return Ok(vec![KeyValue {
+                key: spanned(text, key),
+                value: spanned(text, value.clone()),
+                value_range: value,
+                form: PairForm::Legacy,
+            }]);
         }
         let mut pairs = Vec::with_capacity(all.len());
         for word in all {
@@ -205,18 +208,18 @@ impl Typer<'_> {
             if equals == word.start {
                 return Err((text.source_span(word), ProblemKind::BlankName(place.keyword)));
             }
-            let key = spanned(text, word.start..equals);
-            let value = spanned(text, equals + 1..word.end);
-            pairs.push(KeyValue { key, value, form: PairForm::Equals });
+            let value_range = equals + 1..word.end;
+            pairs.push(KeyValue {
+                key: spanned(text, word.start..equals),
+                value: spanned(text, value_range.clone()),
+                value_range,
+                form: PairForm::Equals,
+            });
         }
         Ok(pairs)
     }
 
-    fn declarations(
-        &mut self,
-        text: &LogicalText,
-        place: Place<'_>,
-    ) -> Result<Vec<ArgDeclaration>, (Span, ProblemKind)> {
+    fn declarations(&mut self, text: &LogicalText, place: Place<'_>) -> Typed<Vec<ArgDeclaration>> {
         let all = words::quoted_words(&text.text, self.escape);
         if all.is_empty() {
             return Err(needs(place, "requires at least one argument"));
@@ -230,7 +233,8 @@ impl Typer<'_> {
             };
             declarations.push(ArgDeclaration {
                 name: spanned(text, name),
-                default: default.map(|default| spanned(text, default)),
+                default: default.clone().map(|default| spanned(text, default)),
+                default_range: default.unwrap_or_default(),
             });
         }
         Ok(declarations)
@@ -252,7 +256,7 @@ fn shorten(word: &str) -> String {
 }
 
 /// The whole text as one argument.
-fn one(text: &LogicalText, place: Place<'_>) -> Result<Spanned<String>, (Span, ProblemKind)> {
+fn one(text: &LogicalText, place: Place<'_>) -> Typed<Spanned<String>> {
     if text.text.is_empty() {
         return Err(needs(place, "requires exactly one argument"));
     }
@@ -270,7 +274,7 @@ fn place_strings(
 }
 
 /// A part of the text in shell or exec form.
-fn command(text: &LogicalText, range: Range<usize>) -> Result<Command, (Span, ProblemKind)> {
+fn command(text: &LogicalText, range: Range<usize>) -> Typed<Command> {
     let part = text.get(range.clone());
     match words::json_array(part) {
         Json::Strings(strings) => {
@@ -285,7 +289,7 @@ fn command(text: &LogicalText, range: Range<usize>) -> Result<Command, (Span, Pr
     }
 }
 
-fn healthcheck(text: &LogicalText, place: Place<'_>) -> Result<Healthcheck, (Span, ProblemKind)> {
+fn healthcheck(text: &LogicalText, place: Place<'_>) -> Typed<Healthcheck> {
     let end = text.text.find(char::is_whitespace).unwrap_or(text.text.len());
     let word = text.get(0..end);
     let rest = words::trim(&text.text, end..text.text.len());
@@ -305,7 +309,7 @@ fn healthcheck(text: &LogicalText, place: Place<'_>) -> Result<Healthcheck, (Spa
 }
 
 /// A JSON array of strings, or words split at blanks.
-fn list(text: &LogicalText) -> Result<(Vec<Spanned<String>>, bool), (Span, ProblemKind)> {
+fn list(text: &LogicalText) -> Typed<(Vec<Spanned<String>>, bool)> {
     match words::json_array(&text.text) {
         Json::Strings(strings) => Ok((place_strings(text, 0, strings), true)),
         Json::OtherArray => Err((text.span(), ProblemKind::NotStringArray)),
@@ -316,20 +320,21 @@ fn list(text: &LogicalText) -> Result<(Vec<Spanned<String>>, bool), (Span, Probl
     }
 }
 
-fn transfer(text: &LogicalText, place: Place<'_>) -> Result<Transfer, (Span, ProblemKind)> {
+fn transfer(text: &LogicalText, place: Place<'_>) -> Typed<Transfer> {
     let (mut paths, json) = list(text)?;
     let dest = paths.pop();
     let (Some(dest), false) = (dest, paths.is_empty()) else {
         return Err(needs(place, "requires at least one source and a destination"));
     };
     let mut transfer = Transfer { sources: Vec::new(), dest, heredocs: Vec::new(), json };
+    // A source is the heredoc whose delimiter it spells; the last one of that name counts.
+    let markers = if json { &[] } else { place.markers };
+    let by_name: HashMap<&str, usize> =
+        markers.iter().enumerate().map(|(index, marker)| (marker.delimiter.as_str(), index)).collect();
     for path in paths {
-        // A source is the heredoc whose delimiter it spells; the last one of that name counts.
-        let index = heredoc::marker(&path.value).filter(|_| !json).and_then(|(delimiter, ..)| {
-            place.markers.iter().rposition(|marker| marker.delimiter == delimiter)
-        });
-        match index {
-            Some(index) => transfer.heredocs.push(index),
+        let delimiter = heredoc::marker(&path.value).map(|(delimiter, ..)| delimiter);
+        match delimiter.and_then(|delimiter| by_name.get(delimiter.as_str())) {
+            Some(index) => transfer.heredocs.push(*index),
             None => transfer.sources.push(path),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::span::Span;
+use crate::span::{Span, Spanned};
 
 /// Which kind of declaration a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,6 +150,11 @@ pub(super) fn add_origin(origins: &mut Vec<Origin>, origin: Origin) {
     {
         origins.insert(at, origin);
     }
+}
+
+/// The origin of an ARG that nothing gives a value.
+pub(super) fn without_value(name: &Spanned<String>) -> Origin {
+    Origin { kind: OriginKind::ArgWithoutValue, name: name.value.as_str().into(), span: Some(name.span) }
 }
 
 /// What a name stands for.

@@ -67,12 +67,8 @@ pub(super) fn quoted_words(text: &str, escape: char) -> Vec<Range<usize>> {
             None if ch == '\'' || ch == '"' => quote = Some(ch),
             Some(open) if ch == open => quote = None,
             Some('\'') => {}
-            _ if ch == escape => {
-                if chars.next().is_none() {
-                    // An escape character at the very end is dropped.
-                    end = at;
-                }
-            }
+            // It takes the next character with it; at the very end it is dropped.
+            _ if ch == escape && chars.next().is_none() => end = at,
             _ => {}
         }
     }
@@ -119,10 +115,9 @@ pub(super) fn flags(text: &LogicalText, range: Range<usize>, escape: char) -> (V
                 }
                 _ if ch == escape => {
                     // The next character stands for itself.
-                    if let Some((_, next)) = chars.next() {
+                    if chars.next().is_some() {
                         take(plain, at);
                         plain = after;
-                        let _ = next;
                         continue;
                     }
                     true
@@ -309,7 +304,7 @@ mod tests {
     use super::*;
 
     fn quoted(text: &str) -> Vec<&str> {
-        quoted_words(text, '\\').into_iter().map(|range| &text[range]).collect()
+        quoted_words(text, '\\').into_iter().map(|range| text.get(range).unwrap()).collect()
     }
 
     #[test]
@@ -326,7 +321,7 @@ mod tests {
         let mut text = LogicalText::default();
         text.push_bytes(source.as_bytes(), 100);
         let (flags, args) = flags(&text, 0..source.len(), '\\');
-        (flags, source[args..].to_owned())
+        (flags, source.get(args..).unwrap().to_owned())
     }
 
     #[test]

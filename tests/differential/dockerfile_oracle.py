@@ -1,7 +1,8 @@
 """Print BuildKit's reading of Dockerfiles as JSON lines.
 
 Needs PyPI's `dockerfile` package, which has BuildKit's Go parser compiled in. Each line of standard input is a JSON
-string, the text of one Dockerfile; each line of output is a JSON object: {"error": text} or {"commands": [...]}.
+string, the text of one Dockerfile; each line of output is a JSON object: {"error": text}, {"unreadable": true} or
+{"commands": [...]}.
 With paths as arguments, the files are read instead.
 """
 
@@ -16,6 +17,9 @@ def read(text):
         commands = dockerfile.parse_string(text)
     except (dockerfile.GoParseError, dockerfile.GoIOError) as error:
         return {"error": str(error)}
+    except UnicodeDecodeError:
+        # A byte-wise cut through a character (a flag beyond ASCII) that Python can not show.
+        return {"unreadable": True}
     return {
         "commands": [
             {

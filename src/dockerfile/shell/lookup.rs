@@ -65,6 +65,17 @@ impl Script {
         false
     }
 
+    /// The command that reads the standard output of command `index` through a pipe.
+    #[must_use]
+    pub fn pipe_target(&self, index: usize) -> Option<usize> {
+        let command = self.commands.get(index).filter(|command| command.separator_after.is_pipe())?;
+        let place = command.pipeline_index.checked_add(1)?;
+        let rest = self.commands.iter().enumerate().skip(index + 1).take(WALK);
+        let mut same =
+            rest.filter(|(_, next)| next.pipeline == command.pipeline && next.pipeline_index == place);
+        same.next().map(|(index, _)| index)
+    }
+
     fn or_true_follows(&self, index: usize, command: &Command) -> bool {
         let mut after = command.separator_after;
         for next in self.commands.iter().skip(index + 1).take(WALK) {

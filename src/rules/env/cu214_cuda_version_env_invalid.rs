@@ -1,6 +1,6 @@
 //! CU214: CUDA_VERSION in the environment of an image that is not NVIDIA's.
 
-use crate::compat::require::legacy_cuda_version;
+use crate::compat::require::{HookOptions, read_environment};
 use crate::diagnostics::{RuleId, Severity};
 use crate::rules::support::variable_origin;
 use crate::rules::{Context, Rule, Sink};
@@ -29,8 +29,11 @@ impl Rule for CudaVersionEnvInvalid {
             return;
         }
         let origin = variable_origin(facts, VARIABLE, &var.origin);
-        match legacy_cuda_version(value) {
-            Err(_) => out
+        // What the hook makes of the variable once a GPU is asked for.
+        let asked = [("NVIDIA_VISIBLE_DEVICES", "all"), (VARIABLE, value)];
+        let reading = read_environment(&asked, &HookOptions::default(), cx.tables);
+        match reading.devices() {
+            None => out
                 .finding(
                     origin,
                     format!(
@@ -40,12 +43,13 @@ impl Rule for CudaVersionEnvInvalid {
                 )
                 .help("rename the variable, or make it an ARG, which does not reach the image")
                 .emit(),
-            Ok((major, minor)) => out
+            Some(devices) => out
                 .finding(
                     origin,
                     format!(
-                        "{VARIABLE}={value} without NVIDIA_REQUIRE_CUDA makes this a legacy CUDA image: the hook asks for \
-                         `cuda>={major}.{minor}` and gives it all GPUs and all capabilities"
+                        "{VARIABLE}={value} without NVIDIA_REQUIRE_CUDA makes this a legacy CUDA image: the hook asks for `{}` \
+                         and gives it all GPUs and all capabilities",
+                        devices.requirements.join("`, `")
                     ),
                 )
                 .severity(Severity::Info)

@@ -13,6 +13,7 @@ mod cu209_visible_devices_redundant;
 mod cu210_cuda_visible_devices_baked;
 mod cu212_disable_require_not_boolean;
 mod cu213_require_cuda_emptied;
+mod cu214_cuda_version_env_invalid;
 mod cu216_run_export_lost;
 
 use super::Rule;
@@ -31,6 +32,7 @@ pub(super) const RULES: &[&dyn Rule] = &[
     &cu210_cuda_visible_devices_baked::CudaVisibleDevicesBaked,
     &cu212_disable_require_not_boolean::DisableRequireNotBoolean,
     &cu213_require_cuda_emptied::RequireCudaEmptied,
+    &cu214_cuda_version_env_invalid::CudaVersionEnvInvalid,
     &cu216_run_export_lost::RunExportLost,
 ];
 

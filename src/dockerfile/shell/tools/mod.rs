@@ -41,7 +41,7 @@ pub enum Action {
     /// Repositories and keys.
     Repository(RepositoryCommand),
     /// A Python package tool.
-    Python(PythonInstall),
+    Python(Box<PythonInstall>),
     /// `pip config set KEY VALUE`
     PipConfig {
         /// `global.index-url`
@@ -121,7 +121,7 @@ fn read_by_name(name: &str, args: &[Word]) -> Option<Action> {
         return Some(Action::Packages(packages::read(manager, args)));
     }
     if let Some(install) = python::read(name, args) {
-        return Some(Action::Python(install));
+        return Some(Action::Python(Box::new(install)));
     }
     if python::is_pip(name) {
         return pip_config(args);

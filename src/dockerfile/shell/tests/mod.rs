@@ -1,5 +1,10 @@
 //! Tests of the scanner as a whole.
 
+mod big;
+mod bodies;
+mod properties;
+mod words;
+
 use super::*;
 use crate::limits::Limits;
 
