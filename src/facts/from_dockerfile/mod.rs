@@ -63,6 +63,10 @@ pub struct Extracted {
     pub problems: Vec<Problem>,
     /// Whether the file has a stage to judge: rules must not see facts without one.
     pub has_target: bool,
+    /// Comment lines of the Dockerfile, in order.
+    pub comments: Vec<Span>,
+    /// Instructions of the Dockerfile, in order.
+    pub instructions: Vec<Span>,
 }
 
 /// Reads all facts of a Dockerfile. Never fails: what cannot be known is absent.
@@ -94,7 +98,13 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     cx.executed = executed::scan_all(&cx, &mut problems);
     families(&cx, &mut facts);
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));
-    Extracted { facts, problems, has_target: graph.target.is_some() }
+    Extracted {
+        facts,
+        problems,
+        has_target: graph.target.is_some(),
+        comments: tree.comments.iter().map(|comment| comment.span).collect(),
+        instructions: tree.instructions.iter().map(|instruction| instruction.span).collect(),
+    }
 }
 
 /// All families of facts; later ones may read what earlier ones found.
