@@ -30,6 +30,8 @@ pub struct Limits {
     pub elf_kept_bytes: u64,
     /// Fatbin entries of one file.
     pub fatbin_entries: u64,
+    /// Bytes of a Docker engine's save stream that are kept in a temporary file while it is read.
+    pub spool_bytes: u64,
     /// Seconds without a byte before a registry counts as stalled.
     pub read_timeout_seconds: u64,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             elf_file_bytes: 8 << 30,
             elf_kept_bytes: 80 << 20,
             fatbin_entries: 1_000_000,
+            spool_bytes: 128 << 30,
             read_timeout_seconds: 30,
         }
     }

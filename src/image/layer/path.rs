@@ -67,6 +67,15 @@ impl LayerPath {
         self.0.split(|byte| *byte == b'/').filter(|component| !component.is_empty())
     }
 
+    /// The least value in path order that can lie below `self`; only for range searches, it is no clean path.
+    pub(in crate::image) fn below(&self) -> Self {
+        let mut bytes = self.0.to_vec();
+        if !bytes.is_empty() {
+            bytes.push(b'/');
+        }
+        Self(bytes.into_boxed_slice())
+    }
+
     /// Whether it lies below `folder`, or is it.
     #[must_use]
     pub fn starts_with(&self, folder: &Self) -> bool {

@@ -12,7 +12,6 @@ use super::registry::RegistryOptions;
 use crate::limits::Limits;
 
 mod assemble;
-mod blobs;
 mod daemon;
 mod docker_archive;
 mod oci;
