@@ -347,7 +347,7 @@ impl<T> MergedTree<T> {
     /// The kept files in path order.
     pub fn files(&self) -> impl Iterator<Item = MergedFile<'_, T>> {
         self.nodes.iter().filter_map(|(path, placed)| match &placed.node {
-            Node::File(payload) => Some(MergedFile { path, layer: placed.layer, payload }),
+            Node::File(payload) => Some(MergedFile { path, layer: placed.layer, payload: payload.as_ref() }),
             _ => None,
         })
     }
@@ -365,7 +365,7 @@ impl<T> MergedTree<T> {
     pub fn file(&self, path: &LayerPath) -> Option<MergedFile<'_, T>> {
         let (path, placed) = self.nodes.get_key_value(path)?;
         match &placed.node {
-            Node::File(payload) => Some(MergedFile { path, layer: placed.layer, payload }),
+            Node::File(payload) => Some(MergedFile { path, layer: placed.layer, payload: payload.as_ref() }),
             _ => None,
         }
     }

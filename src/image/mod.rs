@@ -47,6 +47,8 @@ pub use platform::{Platform, PlatformError};
 pub use reference::{
     DOCKER_HUB, DaemonImage, ImageSource, Reference, ReferenceError, ReferenceProblem, RegistryHost, Repository, Tag,
 };
-pub use registry::{Challenge, RegistryError, RegistryOptions, parse_challenges};
+pub use registry::{
+    Challenge, ChallengeError, CredentialSource, RegistryError, RegistryOptions, Secret, parse_challenges,
+};
 pub use scan::{NoProgress, OpenLayer, Progress, ScanOptions, for_each_layer};
 pub use source::{Image, Source, SourceOptions, open};

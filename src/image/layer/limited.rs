@@ -38,7 +38,7 @@ impl<'a> TarStream<'a> {
     }
 
     /// Bytes that came out so far.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(super) fn byte_count(&self) -> u64 {
         self.bytes
     }
 
@@ -104,7 +104,7 @@ impl Read for TarStream<'_> {
             return Err(self.halt(LayerProblemKind::Limit { name: "layer_bytes", limit, unit: "inflated bytes" }));
         }
         if self.bytes > RATIO_FROM
-            && self.bytes > self.inflate.blob().bytes().saturating_mul(self.max_ratio)
+            && self.bytes > self.inflate.blob().byte_count().saturating_mul(self.max_ratio)
         {
             let limit = self.max_ratio;
             return Err(self.halt(LayerProblemKind::Limit {

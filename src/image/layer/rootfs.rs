@@ -27,7 +27,7 @@ pub(super) fn walk_folder(
     let mut inodes: HashMap<(u64, u64), LayerPath> = HashMap::new();
     // Folders that are still to be read; a stack of our own, so depth costs no call stack.
     let mut folders: Vec<(PathBuf, LayerPath)> = vec![(root.to_owned(), LayerPath::root())];
-    let mut stop = |outcome: &mut LayerOutcome, kind| {
+    let stop = |outcome: &mut LayerOutcome, kind| {
         outcome.complete = false;
         if outcome.problems.len() < MAX_PROBLEMS {
             outcome.problems.push(LayerProblem::new(layer, kind));

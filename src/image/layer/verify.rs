@@ -41,7 +41,7 @@ impl<'a> Blob<'a> {
     }
 
     /// Bytes read so far.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(super) fn byte_count(&self) -> u64 {
         self.read
     }
 

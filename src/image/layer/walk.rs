@@ -36,7 +36,7 @@ pub fn walk_layer(
             // A wrong digest explains more than a wrong format.
             let kind = blob.finish().unwrap_or(kind);
             let mut outcome = LayerOutcome::unread(LayerProblem::new(layer, kind));
-            outcome.compressed_bytes = blob.bytes();
+            outcome.compressed_bytes = blob.byte_count();
             return outcome;
         }
     };
@@ -45,8 +45,8 @@ pub fn walk_layer(
     let end = walk_archive(&mut window, limits, &mut left_out, visit);
     let stream = window.inner();
     let problem = judge(stream, end.clone());
-    let compressed_bytes = stream.inflate().blob().bytes();
-    let inflated_bytes = stream.bytes();
+    let compressed_bytes = stream.inflate().blob().byte_count();
+    let inflated_bytes = stream.byte_count();
     let problems: Vec<LayerProblem> =
         left_out.into_iter().chain(problem).map(|kind| LayerProblem::new(layer, kind)).collect();
     LayerOutcome {
