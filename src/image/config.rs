@@ -60,6 +60,14 @@ where
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Parses a JSON object. Serde would take an array for a struct as well, which no engine does.
+pub(super) fn parse_object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, serde_json::Error> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'{') | None => serde_json::from_slice(bytes),
+        Some(_) => Err(serde::de::Error::custom("it is no JSON object")),
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct RawConfig {
@@ -125,7 +133,7 @@ impl ImageConfig {
     /// # Errors
     /// When the bytes are no JSON object, or a field has another type than the specification gives it.
     pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        let raw: RawConfig = serde_json::from_slice(bytes)?;
+        let raw: RawConfig = parse_object(bytes)?;
         let runtime = raw.config;
         let platform = (!raw.os.is_empty() && !raw.architecture.is_empty()).then(|| Platform {
             os: raw.os,

@@ -70,7 +70,9 @@ pub enum ImageError {
         actual: String,
     },
     /// A manifest or config is larger than its limit.
-    #[error("{what} of {image} is larger than {limit} bytes; raise it with --limit {name}=BYTES if the image is trusted")]
+    #[error(
+        "{what} of {image} is larger than {limit} bytes; raise it with --limit {name}=BYTES if the image is trusted"
+    )]
     TooLarge {
         /// `manifest`, `index` or `config`.
         what: &'static str,
@@ -82,7 +84,9 @@ pub enum ImageError {
         name: &'static str,
     },
     /// More layers than the limit.
-    #[error("{image} has {count} layers, more than {limit}; raise it with --limit layers=NUMBER if the image is trusted")]
+    #[error(
+        "{image} has {count} layers, more than {limit}; raise it with --limit layers=NUMBER if the image is trusted"
+    )]
     TooManyLayers {
         /// The image.
         image: String,
@@ -92,7 +96,9 @@ pub enum ImageError {
         limit: u64,
     },
     /// Indexes in indexes without end.
-    #[error("the index of {image} points to more than {limit} manifests in a row; name the manifest by its digest")]
+    #[error(
+        "the index of {image} points to more than {limit} manifests in a row; name the manifest by its digest"
+    )]
     IndexTooDeep {
         /// The image.
         image: String,

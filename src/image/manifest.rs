@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::config::null_default;
+use super::config::{null_default, parse_object};
 use super::digest::{Digest, DigestError};
 use super::platform::Platform;
 
@@ -107,7 +107,8 @@ struct RawPlatform {
 impl RawDescriptor {
     fn checked(self) -> Result<Descriptor, DigestError> {
         let mut annotations = self.annotations.unwrap_or_default();
-        let reference = annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
+        let reference =
+            annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest");
         let platform = self.platform.map(|raw| Platform {
             os: raw.os,
             arch: raw.architecture,
@@ -131,8 +132,11 @@ impl Document {
     /// # Errors
     /// When it is no JSON of that shape, holds a malformed digest, or is a schema 1 manifest.
     pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let raw: RawDocument = serde_json::from_slice(bytes)?;
-        if raw.schema_version == 1 || raw.fs_layers.is_some() || raw.media_type.contains("distribution.manifest.v1") {
+        let raw: RawDocument = parse_object(bytes)?;
+        if raw.schema_version == 1
+            || raw.fs_layers.is_some()
+            || raw.media_type.contains("distribution.manifest.v1")
+        {
             return Err(DocumentError::Schema1);
         }
         // A document that is both could be read as one by this tool and as the other by an engine: the media type
@@ -140,9 +144,9 @@ impl Document {
         let says_index = raw.media_type.contains("index") || raw.media_type.contains("manifest.list");
         let says_manifest = !raw.media_type.is_empty() && !says_index;
         match (raw.config, raw.layers, raw.manifests) {
-            (None, None, Some(manifests)) if !says_manifest => Ok(Self::Index(
-                manifests.into_iter().map(RawDescriptor::checked).collect::<Result<_, _>>()?,
-            )),
+            (None, None, Some(manifests)) if !says_manifest => {
+                Ok(Self::Index(manifests.into_iter().map(RawDescriptor::checked).collect::<Result<_, _>>()?))
+            }
             (Some(config), layers, None) if !says_index => Ok(Self::Manifest(Manifest {
                 config: config.checked()?,
                 layers: layers
@@ -213,7 +217,9 @@ mod tests {
                 digest(2),
                 digest(3)
             );
-            let Document::Manifest(manifest) = Document::parse(text.as_bytes()).unwrap() else { panic!("no manifest") };
+            let Document::Manifest(manifest) = Document::parse(text.as_bytes()).unwrap() else {
+                panic!("no manifest")
+            };
             assert_eq!(manifest.config.size, Some(2));
             assert_eq!(manifest.layers[0].size, None);
             assert!(manifest.layers[1].foreign && !manifest.layers[0].foreign);
@@ -228,12 +234,14 @@ mod tests {
         let both = format!(r#"{{"config":{{"digest":"{0}"}},"manifests":[{{"digest":"{0}"}}]}}"#, digest(1));
         assert!(refused(&both).contains("neither"));
         assert!(refused("{}").contains("neither"));
-        assert!(refused("[").contains("EOF"));
+        assert!(refused("{").contains("EOF"));
+        assert!(refused("[2]").contains("no JSON object"));
     }
 
     #[test]
     fn an_index_gives_the_platform_and_never_an_attestation() {
-        let entry = |byte, platform: &str| format!(r#"{{"digest":"{}","platform":{platform}}}"#, digest(byte));
+        let entry =
+            |byte, platform: &str| format!(r#"{{"digest":"{}","platform":{platform}}}"#, digest(byte));
         let text = format!(
             r#"{{"manifests":[{},{},{}]}}"#,
             entry(1, r#"{"os":"unknown","architecture":"unknown"}"#),

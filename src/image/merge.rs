@@ -19,7 +19,8 @@ type Fingerprint = u128;
 
 /// Two independent keyed hashes (SipHash with random keys): nobody can prepare paths that collide, and by chance
 /// none do.
-static KEYS: LazyLock<(RandomState, RandomState)> = LazyLock::new(|| (RandomState::new(), RandomState::new()));
+static KEYS: LazyLock<(RandomState, RandomState)> =
+    LazyLock::new(|| (RandomState::new(), RandomState::new()));
 
 fn fingerprint(path: &[u8]) -> Fingerprint {
     (u128::from(KEYS.0.hash_one(path)) << 64) | u128::from(KEYS.1.hash_one(path))

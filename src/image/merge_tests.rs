@@ -52,7 +52,10 @@ fn an_opaque_folder_hides_below_in_any_order() {
 #[test]
 fn files_and_folders_replace_each_other() {
     let lower = || tree(&[("p/x", EntryKind::File), ("q", EntryKind::File)]);
-    assert_eq!(names(&merge([lower(), tree(&[("p", EntryKind::File)])])), [("/p".to_owned(), 1), ("/q".to_owned(), 0)]);
+    assert_eq!(
+        names(&merge([lower(), tree(&[("p", EntryKind::File)])])),
+        [("/p".to_owned(), 1), ("/q".to_owned(), 0)]
+    );
     let folder_over_file = tree(&[("q", EntryKind::Directory)]);
     assert_eq!(names(&merge([lower(), folder_over_file])), [("/p/x".to_owned(), 0)]);
     // A file nobody keeps replaces as well.

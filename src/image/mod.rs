@@ -41,11 +41,13 @@ pub use config::{HistoryEntry, ImageConfig};
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use error::ImageError;
 pub use layer::{
-    Entry, EntryKind, LayerContent, LayerDescriptor, LayerOutcome, LayerPath, LayerProblem, LayerProblemKind, walk_layer,
+    Entry, EntryKind, LayerContent, LayerDescriptor, LayerOutcome, LayerPath, LayerProblem, LayerProblemKind,
+    walk_layer,
 };
 pub use platform::{Platform, PlatformError};
 pub use reference::{
-    DOCKER_HUB, DaemonImage, ImageSource, Reference, ReferenceError, ReferenceProblem, RegistryHost, Repository, Tag,
+    DOCKER_HUB, DaemonImage, ImageSource, Reference, ReferenceError, ReferenceProblem, RegistryHost,
+    Repository, Tag,
 };
 pub use registry::{
     Challenge, ChallengeError, CredentialSource, RegistryError, RegistryOptions, Secret, parse_challenges,

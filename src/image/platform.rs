@@ -15,7 +15,9 @@ pub struct Platform {
 
 /// A text that is no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no platform: write `os/arch` or `os/arch/variant`, for example `linux/amd64` or `linux/arm64`")]
+#[error(
+    "`{0}` is no platform: write `os/arch` or `os/arch/variant`, for example `linux/amd64` or `linux/arm64`"
+)]
 pub struct PlatformError(String);
 
 impl Default for Platform {

@@ -124,13 +124,17 @@ pub enum ReferenceProblem {
     #[error("it is empty; write for example `ubuntu:24.04` or `nvcr.io/nvidia/cuda:12.4.1-base-ubuntu22.04`")]
     Empty,
     /// The host or port does not parse.
-    #[error("the registry must be a host name, an IPv4 address or a bracketed IPv6 address, with an optional port")]
+    #[error(
+        "the registry must be a host name, an IPv4 address or a bracketed IPv6 address, with an optional port"
+    )]
     Host,
     /// A repository holds an upper-case letter.
     #[error("repository names are lower case")]
     UpperCase,
     /// A repository component is empty or holds another character.
-    #[error("a repository name is made of `a-z`, `0-9`, and single separators `.`, `_`, `__`, `-` between them, in parts joined by `/`")]
+    #[error(
+        "a repository name is made of `a-z`, `0-9`, and single separators `.`, `_`, `__`, `-` between them, in parts joined by `/`"
+    )]
     Repository,
     /// The repository is too long.
     #[error("a repository name has at most 255 characters")]
@@ -142,7 +146,9 @@ pub enum ReferenceProblem {
     #[error("a digest is `sha256:` and 64, or `sha512:` and 128 lower-case hexadecimal digits")]
     Digest,
     /// Sixty-four hexadecimal digits alone.
-    #[error("64 hexadecimal digits are an image id, which a registry does not know; write the name, or `docker-daemon:` in front")]
+    #[error(
+        "64 hexadecimal digits are an image id, which a registry does not know; write the name, or `docker-daemon:` in front"
+    )]
     ImageId,
     /// A variable is left in the text.
     #[error("it holds a variable; give its value")]
@@ -204,7 +210,8 @@ impl std::str::FromStr for Reference {
 
 /// Parses `text`, which starts `base` characters into `input`.
 fn parse_at(input: &str, text: &str, base: usize) -> Result<Reference, ReferenceError> {
-    let fail = |offset: usize, reason| ReferenceError { input: input.to_owned(), offset: base + offset, reason };
+    let fail =
+        |offset: usize, reason| ReferenceError { input: input.to_owned(), offset: base + offset, reason };
     let chars = |part: &str| part.chars().count();
     if text.is_empty() {
         return Err(fail(0, ReferenceProblem::Empty));
@@ -214,7 +221,8 @@ fn parse_at(input: &str, text: &str, base: usize) -> Result<Reference, Reference
     }
     let (name_tag, digest) = match text.split_once('@') {
         Some((name, digest)) => {
-            let parsed = Digest::parse(digest).map_err(|_| fail(chars(name) + 1, ReferenceProblem::Digest))?;
+            let parsed =
+                Digest::parse(digest).map_err(|_| fail(chars(name) + 1, ReferenceProblem::Digest))?;
             (name, Some(parsed))
         }
         None => (text, None),
@@ -231,7 +239,11 @@ fn parse_at(input: &str, text: &str, base: usize) -> Result<Reference, Reference
         }
         _ => (DOCKER_HUB.to_owned(), name_tag, 0),
     };
-    let host = if host == "index.docker.io" || host == "registry-1.docker.io" { DOCKER_HUB.to_owned() } else { host };
+    let host = if host == "index.docker.io" || host == "registry-1.docker.io" {
+        DOCKER_HUB.to_owned()
+    } else {
+        host
+    };
     let (path, tag) = match rest.split_once(':') {
         Some((path, tag)) => {
             let at = rest_at + chars(path) + 1;

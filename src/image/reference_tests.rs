@@ -58,7 +58,10 @@ fn the_place_of_the_error_is_named() {
         assert_eq!(full(text), expected, "{text}");
     }
     let message = Reference::parse("foo/Bar:x").unwrap_err().to_string();
-    assert_eq!(message, "`foo/Bar:x` is no image reference: repository names are lower case (at character 5)");
+    assert_eq!(
+        message,
+        "`foo/Bar:x` is no image reference: repository names are lower case (at character 5)"
+    );
 }
 
 #[test]

@@ -80,7 +80,12 @@ impl OpenLayer<'_> {
 /// Runs `worker` over every layer of `image`, at most `options.jobs` at a time, and returns its results in layer
 /// order, whatever order they finished in. The threads are the scan's own, never a shared pool's: they block on
 /// sockets.
-pub fn for_each_layer<T, F>(image: &Image, source: &dyn Source, options: &ScanOptions<'_>, worker: F) -> Vec<T>
+pub fn for_each_layer<T, F>(
+    image: &Image,
+    source: &dyn Source,
+    options: &ScanOptions<'_>,
+    worker: F,
+) -> Vec<T>
 where
     T: Send,
     F: Fn(OpenLayer<'_>) -> T + Sync,

@@ -101,7 +101,11 @@ impl Read for TarStream<'_> {
         self.bytes = self.bytes.saturating_add(count as u64);
         if self.bytes > self.max_bytes {
             let limit = self.max_bytes;
-            return Err(self.halt(LayerProblemKind::Limit { name: "layer_bytes", limit, unit: "inflated bytes" }));
+            return Err(self.halt(LayerProblemKind::Limit {
+                name: "layer_bytes",
+                limit,
+                unit: "inflated bytes",
+            }));
         }
         if self.bytes > RATIO_FROM
             && self.bytes > self.inflate.blob().byte_count().saturating_mul(self.max_ratio)

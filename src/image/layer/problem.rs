@@ -57,7 +57,9 @@ pub enum LayerProblemKind {
         expected: u64,
     },
     /// The blob is not the promised one.
-    #[error("its bytes have the wrong digest: expected {expected}, got {actual}; the blob was changed or damaged, pull or push it again")]
+    #[error(
+        "its bytes have the wrong digest: expected {expected}, got {actual}; the blob was changed or damaged, pull or push it again"
+    )]
     WrongDigest {
         /// Digest promised by the manifest.
         expected: Digest,
@@ -65,7 +67,9 @@ pub enum LayerProblemKind {
         actual: Digest,
     },
     /// The inflated stream is not the promised one.
-    #[error("its files have the wrong diffID: the config promises {expected}, they have {actual}; build or push the image again")]
+    #[error(
+        "its files have the wrong diffID: the config promises {expected}, they have {actual}; build or push the image again"
+    )]
     WrongDiffId {
         /// Digest promised by the config.
         expected: Digest,
@@ -73,7 +77,9 @@ pub enum LayerProblemKind {
         actual: Digest,
     },
     /// The compressed stream does not inflate.
-    #[error("it does not decompress ({format}): {reason}; what was behind that place is unknown, pull or push it again")]
+    #[error(
+        "it does not decompress ({format}): {reason}; what was behind that place is unknown, pull or push it again"
+    )]
     Compression {
         /// `gzip`, `zstd`, or the name of a format that is not read.
         format: &'static str,
@@ -81,7 +87,9 @@ pub enum LayerProblemKind {
         reason: String,
     },
     /// The tar stream is malformed.
-    #[error("its tar archive is broken after {entries} entries: {reason}; what was behind that place is unknown, build the image again")]
+    #[error(
+        "its tar archive is broken after {entries} entries: {reason}; what was behind that place is unknown, build the image again"
+    )]
     Archive {
         /// Good entries before it.
         entries: u64,
@@ -89,13 +97,17 @@ pub enum LayerProblemKind {
         reason: String,
     },
     /// The tar stream ends inside an entry.
-    #[error("its tar archive ends inside an entry, after {entries} whole ones; pull or build the image again")]
+    #[error(
+        "its tar archive ends inside an entry, after {entries} whole ones; pull or build the image again"
+    )]
     ArchiveCut {
         /// Good entries before it.
         entries: u64,
     },
     /// A limit was hit.
-    #[error("it exceeds the limit of {limit} {unit}; raise it with --limit {name}=NUMBER if the image is trusted")]
+    #[error(
+        "it exceeds the limit of {limit} {unit}; raise it with --limit {name}=NUMBER if the image is trusted"
+    )]
     Limit {
         /// The field of [`Limits`](crate::limits::Limits).
         name: &'static str,
@@ -113,7 +125,9 @@ pub enum LayerProblemKind {
         reason: String,
     },
     /// The blob lives elsewhere.
-    #[error("it is stored outside the registry (`urls`), where it is never fetched from; push the image with its foreign layers included")]
+    #[error(
+        "it is stored outside the registry (`urls`), where it is never fetched from; push the image with its foreign layers included"
+    )]
     Foreign,
     /// The layer is not a file system layer.
     #[error("it is no file system layer but `{0}`")]

@@ -22,8 +22,13 @@ pub(super) fn walk_folder(
     cancel: &AtomicBool,
     visit: &mut dyn FnMut(Entry<'_>),
 ) -> LayerOutcome {
-    let mut outcome =
-        LayerOutcome { problems: Vec::new(), complete: true, entries: 0, compressed_bytes: 0, inflated_bytes: 0 };
+    let mut outcome = LayerOutcome {
+        problems: Vec::new(),
+        complete: true,
+        entries: 0,
+        compressed_bytes: 0,
+        inflated_bytes: 0,
+    };
     let mut inodes: HashMap<(u64, u64), LayerPath> = HashMap::new();
     // Folders that are still to be read; a stack of our own, so depth costs no call stack.
     let mut folders: Vec<(PathBuf, LayerPath)> = vec![(root.to_owned(), LayerPath::root())];
@@ -56,7 +61,10 @@ pub(super) fn walk_folder(
             let path = inside.join(name.as_bytes());
             if path.as_bytes().len() as u64 > limits.path_bytes {
                 let limit = limits.path_bytes;
-                stop(&mut outcome, LayerProblemKind::Limit { name: "path_bytes", limit, unit: "bytes in one path" });
+                stop(
+                    &mut outcome,
+                    LayerProblemKind::Limit { name: "path_bytes", limit, unit: "bytes in one path" },
+                );
                 continue;
             }
             match entry_of(&on_disk, &path, &mut inodes) {
@@ -84,7 +92,8 @@ pub(super) fn walk_folder(
 }
 
 fn sorted_names(folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
-    let mut names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+    let mut names =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
     names.sort();
     Ok(names)
 }

@@ -60,7 +60,9 @@ impl<R: Read> Read for SparseReader<'_, R> {
             self.stored.read(out)?
         } else {
             if *self.budget < out.len() as u64 {
-                return Err(io::Error::other("the holes of the layer's sparse files exceed --limit layer_bytes"));
+                return Err(io::Error::other(
+                    "the holes of the layer's sparse files exceed --limit layer_bytes",
+                ));
             }
             *self.budget -= out.len() as u64;
             out.fill(0);
@@ -82,8 +84,15 @@ mod tests {
     fn read(stored: &[u8], pieces: &[(u64, u64)], real: u64, mut budget: u64) -> io::Result<Vec<u8>> {
         let pieces = checked_map(&map(pieces), stored.len() as u64, real).unwrap();
         let mut out = Vec::new();
-        SparseReader { stored, pieces: pieces.into_iter(), piece: None, position: 0, real, budget: &mut budget }
-            .read_to_end(&mut out)?;
+        SparseReader {
+            stored,
+            pieces: pieces.into_iter(),
+            piece: None,
+            position: 0,
+            real,
+            budget: &mut budget,
+        }
+        .read_to_end(&mut out)?;
         Ok(out)
     }
 

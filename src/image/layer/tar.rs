@@ -145,7 +145,11 @@ impl<R: Read> Walk<'_, R> {
             return Ok(true);
         }
         // The end of the stream: clean between entries, with or without its two blocks of zeros.
-        if now.iter().all(|byte| *byte == 0) { Ok(false) } else { Err(LayerProblemKind::ArchiveCut { entries }) }
+        if now.iter().all(|byte| *byte == 0) {
+            Ok(false)
+        } else {
+            Err(LayerProblemKind::ArchiveCut { entries })
+        }
     }
 
     fn entry(&mut self, header: Header, visit: &mut dyn FnMut(Entry<'_>)) -> Result<(), LayerProblemKind> {
@@ -277,7 +281,9 @@ impl Header {
             EntryType::Regular if self.folder_by_slash => EntryKind::Directory,
             EntryType::Regular | EntryType::Continuous | EntryType::GnuSparse => EntryKind::File,
             EntryType::Link if link.is_empty() => return Judgement::LeaveOut("it is a hard link to nothing"),
-            EntryType::Symlink if link.is_empty() => return Judgement::LeaveOut("it is a symbolic link to nothing"),
+            EntryType::Symlink if link.is_empty() => {
+                return Judgement::LeaveOut("it is a symbolic link to nothing");
+            }
             EntryType::Link => EntryKind::Hardlink(LayerPath::clean(link)),
             EntryType::Symlink => EntryKind::Symlink(link.to_vec()),
             EntryType::Char | EntryType::Block | EntryType::Fifo => EntryKind::Device,

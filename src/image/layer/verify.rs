@@ -113,4 +113,3 @@ impl Read for Blob<'_> {
         Ok(count)
     }
 }
-

@@ -28,7 +28,9 @@ impl Client {
                 host: self.host().to_owned(),
                 reason: "the header holds bytes that are no text".to_owned(),
             })?;
-            offered.extend(parse_challenges(text).map_err(|error| RegistryError::challenge(self.host(), error))?);
+            offered.extend(
+                parse_challenges(text).map_err(|error| RegistryError::challenge(self.host(), error))?,
+            );
         }
         let scheme = |name: &str| offered.iter().find(|challenge| challenge.scheme == name);
         let found = self.credentials();
@@ -96,7 +98,9 @@ impl Client {
         match status {
             200 => {}
             400 | 401 | 403 => return Err(self.denied(status)),
-            300..=399 => return Err(bad("it redirects, which is refused with credentials at stake".to_owned())),
+            300..=399 => {
+                return Err(bad("it redirects, which is refused with credentials at stake".to_owned()));
+            }
             _ => return Err(bad(format!("it answered {status}"))),
         }
         let mut body = Vec::new();
@@ -125,12 +129,15 @@ impl Client {
     /// the same plain-HTTP host. A registry elsewhere cannot point at this machine or at link-local addresses.
     fn checked_realm(&self, realm: &str) -> Result<(Uri, Origin), RegistryError> {
         let shown: String = realm.chars().filter(|c| !c.is_control()).take(200).collect();
-        let refuse = |reason| RegistryError::Realm { host: self.host().to_owned(), realm: shown.clone(), reason };
+        let refuse =
+            |reason| RegistryError::Realm { host: self.host().to_owned(), realm: shown.clone(), reason };
         let uri: Uri = realm.parse().map_err(|_| refuse("it is no address"))?;
         let origin = Origin::of(&uri).ok_or_else(|| refuse("it is no plain http or https address"))?;
         let registry = self.origin();
         if origin.is_internal() && !registry.is_loopback() && origin.host() != registry.host() {
-            return Err(refuse("a registry elsewhere must not point at this machine or a link-local address"));
+            return Err(refuse(
+                "a registry elsewhere must not point at this machine or a link-local address",
+            ));
         }
         let both_here = registry.is_loopback() && origin.is_loopback();
         let same_plain_host = !registry.https && registry.host() == origin.host();

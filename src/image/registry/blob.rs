@@ -26,7 +26,11 @@ pub(crate) struct BlobReader {
 
 impl BlobReader {
     /// Asks for the blob.
-    pub(super) fn open(client: Arc<Client>, digest: &Digest, size: Option<u64>) -> Result<Self, RegistryError> {
+    pub(super) fn open(
+        client: Arc<Client>,
+        digest: &Digest,
+        size: Option<u64>,
+    ) -> Result<Self, RegistryError> {
         let Some(answer) = client.blob_answer(digest, None)? else {
             return Err(RegistryError::NotFound {
                 host: client.reference_host().to_owned(),
@@ -94,7 +98,9 @@ impl Read for BlobReader {
             let Some(body) = &mut self.body else { return Err(self.given_up("it was given up before")) };
             let broke = match body.read(buffer) {
                 // An end before the promised size is a broken connection that looks clean.
-                Ok(0) if self.size.is_some_and(|size| self.offset < size) => "the connection ended early".to_owned(),
+                Ok(0) if self.size.is_some_and(|size| self.offset < size) => {
+                    "the connection ended early".to_owned()
+                }
                 Ok(count) => {
                     self.offset = self.offset.saturating_add(count as u64);
                     return Ok(count);

@@ -180,11 +180,16 @@ mod tests {
     #[test]
     fn honest_headers() {
         assert_eq!(
-            show(r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="a:b:pull,push""#),
+            show(
+                r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="a:b:pull,push""#
+            ),
             "bearer(realm=https://auth.docker.io/token;service=registry.docker.io;scope=a:b:pull,push)"
         );
         assert_eq!(show(r#"BASIC Realm = "a \"b\\" "#), r#"basic(realm=a "b\)"#);
-        assert_eq!(show(r#"Basic realm="x", Bearer realm="y",service=z"#), "basic(realm=x) bearer(realm=y;service=z)");
+        assert_eq!(
+            show(r#"Basic realm="x", Bearer realm="y",service=z"#),
+            "basic(realm=x) bearer(realm=y;service=z)"
+        );
         assert_eq!(show("Negotiate, NTLM TlRMTVNT==, Basic realm=x"), "negotiate() ntlm() basic(realm=x)");
         assert_eq!(show(""), "");
     }

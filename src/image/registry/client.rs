@@ -122,10 +122,6 @@ impl Client {
         self.reference.repository.as_str()
     }
 
-    pub(super) fn reference(&self) -> &Reference {
-        &self.reference
-    }
-
     pub(super) fn credentials(&self) -> &Found {
         self.credentials
             .get_or_init(|| look_up(&self.options.credentials, &self.reference, self.options.helper_timeout))
@@ -137,7 +133,11 @@ impl Client {
     }
 
     /// Reads a manifest by tag or digest: its bytes, at most `limit` and one more, and the digest the registry states.
-    pub(crate) fn manifest(&self, name: &str, limit: u64) -> Result<(Vec<u8>, Option<String>), RegistryError> {
+    pub(crate) fn manifest(
+        &self,
+        name: &str,
+        limit: u64,
+    ) -> Result<(Vec<u8>, Option<String>), RegistryError> {
         let answer = self.get(&format!("manifests/{name}"), Some(ACCEPTED), None)?;
         let status = answer.status().as_u16();
         if status != 200 {
@@ -162,7 +162,11 @@ impl Client {
     }
 
     /// Opens a blob as a stream that resumes where a connection broke off.
-    pub(crate) fn blob(self: &Arc<Self>, digest: &Digest, size: Option<u64>) -> Result<BlobReader, RegistryError> {
+    pub(crate) fn blob(
+        self: &Arc<Self>,
+        digest: &Digest,
+        size: Option<u64>,
+    ) -> Result<BlobReader, RegistryError> {
         BlobReader::open(Arc::clone(self), digest, size)
     }
 
@@ -182,9 +186,9 @@ impl Client {
 
     fn small_body(&self, answer: Response<Body>, limit: u64) -> Result<Vec<u8>, RegistryError> {
         let mut bytes = Vec::new();
-        answer.into_body().into_reader().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| {
-            RegistryError::Unreachable { host: self.host().to_owned(), reason: error.to_string() }
-        })?;
+        answer.into_body().into_reader().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(
+            |error| RegistryError::Unreachable { host: self.host().to_owned(), reason: error.to_string() },
+        )?;
         Ok(bytes)
     }
 
@@ -297,19 +301,26 @@ impl Client {
         let target = location
             .and_then(|location| join(from, location))
             .ok_or_else(|| refuse("nowhere", "its target is no address"))?;
-        let origin = Origin::of(&target).ok_or_else(|| refuse("elsewhere", "its target is no http or https address"))?;
+        let origin = Origin::of(&target)
+            .ok_or_else(|| refuse("elsewhere", "its target is no http or https address"))?;
         if from.scheme_str() == Some("https") && !origin.https {
             return Err(refuse(&origin.authority, "it leads from HTTPS to plain HTTP"));
         }
         if origin.is_internal() && !self.origin.is_loopback() && origin.host() != self.origin.host() {
-            return Err(refuse(&origin.authority, "a registry elsewhere must not point at this machine or a link-local address"));
+            return Err(refuse(
+                &origin.authority,
+                "a registry elsewhere must not point at this machine or a link-local address",
+            ));
         }
         Ok((target, origin))
     }
 
     /// Half of the growing wait, and a random part of the other half; what the server asks for, if it is bearable.
     pub(super) fn wait(&self, attempt: u32, asked: Option<Duration>) -> Duration {
-        let grown = self.options.retry_wait.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
+        let grown = self
+            .options
+            .retry_wait
+            .saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
         let random = RandomState::new().hash_one(attempt) % 1_000;
         let jittered = grown / 2 + (grown / 2_000).saturating_mul(u32::try_from(random).unwrap_or(0));
         asked.map_or(jittered, |asked| asked.max(jittered)).min(self.options.longest_wait)
@@ -332,7 +343,12 @@ impl Client {
         let mut body = Vec::new();
         // Whatever came before a failure is all there is to tell.
         let _ = answer.into_body().into_reader().take(MAX_ERROR_BYTES).read_to_end(&mut body);
-        let first = serde_json::from_slice::<Errors>(&body).unwrap_or_default().errors.into_iter().next().unwrap_or_default();
+        let first = serde_json::from_slice::<Errors>(&body)
+            .unwrap_or_default()
+            .errors
+            .into_iter()
+            .next()
+            .unwrap_or_default();
         let (host, repository) = (self.reference_host().to_owned(), self.repository().to_owned());
         if status == 404
             && let Some(name) = manifest
@@ -364,9 +380,10 @@ fn failure(host: &str, error: &ureq::Error) -> Failure {
     }
     let error_for = |reason| RegistryError::Unreachable { host, reason };
     match error {
-        ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed | ureq::Error::Protocol(_) => {
-            Failure::Passing(error_for(reason(error)))
-        }
+        ureq::Error::Io(_)
+        | ureq::Error::Timeout(_)
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::Protocol(_) => Failure::Passing(error_for(reason(error))),
         other => Failure::Final(error_for(reason(other))),
     }
 }

@@ -35,7 +35,10 @@ pub enum CredentialSource {
 /// Credentials for one registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Credential {
-    Password { user: String, password: Secret },
+    Password {
+        user: String,
+        password: Secret,
+    },
     /// An OAuth2 refresh token.
     Identity(Secret),
 }
@@ -111,7 +114,9 @@ fn from_file(file: &Path, key: &str) -> Option<Result<DockerCredential, String>>
     use CredentialRetrievalError as E;
     match get_credential_from_reader(reader, key) {
         // An empty account is docker's way to write "logged out".
-        Ok(DockerCredential::UsernamePassword(user, password)) if user.is_empty() && password.is_empty() => None,
+        Ok(DockerCredential::UsernamePassword(user, password)) if user.is_empty() && password.is_empty() => {
+            None
+        }
         Ok(credential) => Some(Ok(credential)),
         Err(E::NoCredentialConfigured | E::ConfigNotFound) => None,
         Err(E::HelperFailure { helper, stdout, stderr }) => {
@@ -121,7 +126,9 @@ fn from_file(file: &Path, key: &str) -> Option<Result<DockerCredential, String>>
             Some(Err(format!("the credential helper `{helper}` failed")))
         }
         Err(E::HelperCommunicationError) => Some(Err("its credential helper cannot be run".to_owned())),
-        Err(E::MalformedHelperResponse) => Some(Err("its credential helper gave a malformed answer".to_owned())),
+        Err(E::MalformedHelperResponse) => {
+            Some(Err("its credential helper gave a malformed answer".to_owned()))
+        }
         Err(E::CredentialDecodingError | E::CredentialMismatchError) => {
             Some(Err("its entry is malformed".to_owned()))
         }
@@ -140,7 +147,11 @@ fn usual_files() -> Vec<PathBuf> {
             .map(|folder| folder.join("containers/auth.json")),
     ];
     let explicit = variable("REGISTRY_AUTH_FILE");
-    explicit.into_iter().chain(docker.map(|folder| folder.join("config.json"))).chain(podman.into_iter().flatten()).collect()
+    explicit
+        .into_iter()
+        .chain(docker.map(|folder| folder.join("config.json")))
+        .chain(podman.into_iter().flatten())
+        .collect()
 }
 
 /// The keys under which tools have filed this registry: podman per path, then the host, then docker's addresses.

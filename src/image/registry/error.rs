@@ -8,7 +8,9 @@ use super::challenge::ChallengeError;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryError {
     /// No connection, or it broke off.
-    #[error("cannot reach {host}: {reason}; check the name, the network and the proxy settings, or save the image and scan the archive")]
+    #[error(
+        "cannot reach {host}: {reason}; check the name, the network and the proxy settings, or save the image and scan the archive"
+    )]
     Unreachable {
         /// Host and port.
         host: String,
@@ -16,7 +18,9 @@ pub enum RegistryError {
         reason: String,
     },
     /// The certificate was not accepted.
-    #[error("{host} cannot be trusted: {reason}; name its certificate authority with --ca-file, or allow plain HTTP for it with --insecure-registry {host}")]
+    #[error(
+        "{host} cannot be trusted: {reason}; name its certificate authority with --ca-file, or allow plain HTTP for it with --insecure-registry {host}"
+    )]
     Tls {
         /// Host and port.
         host: String,
@@ -44,7 +48,9 @@ pub enum RegistryError {
         repository: String,
     },
     /// The credentials were refused.
-    #[error("{host} refused the credentials for {repository} (status {status}); log in again with `docker login {host}`")]
+    #[error(
+        "{host} refused the credentials for {repository} (status {status}); log in again with `docker login {host}`"
+    )]
     WrongCredentials {
         /// Host and port.
         host: String,
@@ -54,7 +60,9 @@ pub enum RegistryError {
         status: u16,
     },
     /// There were no credentials, and they are needed.
-    #[error("{host} does not give {repository} to everyone (status {status}){note}; log in with `docker login {host}`, or check the spelling: private and missing repositories look alike")]
+    #[error(
+        "{host} does not give {repository} to everyone (status {status}){note}; log in with `docker login {host}`, or check the spelling: private and missing repositories look alike"
+    )]
     NeedsLogin {
         /// Host and port.
         host: String,
@@ -94,7 +102,9 @@ pub enum RegistryError {
         reason: &'static str,
     },
     /// It stayed busy.
-    #[error("{host} stayed too busy (status {status}) after {attempts} attempts; try again later or with fewer --jobs, or log in for a higher rate")]
+    #[error(
+        "{host} stayed too busy (status {status}) after {attempts} attempts; try again later or with fewer --jobs, or log in for a higher rate"
+    )]
     Busy {
         /// Host and port.
         host: String,
@@ -116,7 +126,9 @@ pub enum RegistryError {
         detail: String,
     },
     /// The token answer was no token.
-    #[error("the token server {realm} of {host} gave no usable token: {reason}; try again, or tell its operator")]
+    #[error(
+        "the token server {realm} of {host} gave no usable token: {reason}; try again, or tell its operator"
+    )]
     Token {
         /// Host and port.
         host: String,

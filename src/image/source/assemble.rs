@@ -98,7 +98,11 @@ pub(super) fn find(
         let Some(entry) = todo.pop_front() else {
             available.sort();
             available.dedup();
-            return Err(ImageError::NoPlatform { image: name.to_owned(), asked: platform.clone(), available });
+            return Err(ImageError::NoPlatform {
+                image: name.to_owned(),
+                asked: platform.clone(),
+                available,
+            });
         };
         let wanted = Wanted {
             what: "manifest",
@@ -142,7 +146,9 @@ fn queue(
 fn parse(bytes: &[u8], name: &str) -> Result<Document, ImageError> {
     let image = || name.to_owned();
     Document::parse(bytes).map_err(|error| match error {
-        DocumentError::Digest(source) => ImageError::MalformedDigest { what: "manifest", image: image(), source },
+        DocumentError::Digest(source) => {
+            ImageError::MalformedDigest { what: "manifest", image: image(), source }
+        }
         DocumentError::Schema1 => ImageError::Unsupported {
             image: image(),
             format: "Docker schema 1 manifest".to_owned(),

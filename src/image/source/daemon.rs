@@ -72,7 +72,9 @@ impl DaemonSource {
             return Err(self.error(message(status, &body)));
         }
         let mut file = tempfile::tempfile().map_err(|error| {
-            self.error(format!("no temporary file could be made for it: {error}; set TMPDIR to a folder with room"))
+            self.error(format!(
+                "no temporary file could be made for it: {error}; set TMPDIR to a folder with room"
+            ))
         })?;
         let limit = self.limits.spool_bytes;
         let copied = io::copy(&mut answer.take(limit.saturating_add(1)), &mut file).map_err(broke)?;
@@ -124,7 +126,9 @@ fn message(status: u16, body: &[u8]) -> String {
         Err(_) => format!("it answered {status}"),
     };
     match status {
-        404 => format!("{text}; pull or build it first, or leave `docker-daemon:` out to read it from its registry"),
+        404 => format!(
+            "{text}; pull or build it first, or leave `docker-daemon:` out to read it from its registry"
+        ),
         _ => format!("{text}; check the engine"),
     }
 }

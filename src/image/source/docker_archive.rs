@@ -81,8 +81,9 @@ impl SavedArchive {
     ) -> Result<Image, ImageError> {
         let path = tar.path().to_owned();
         let not = |reason: String| ImageError::NotA { path: path.clone(), expected: ARCHIVE, reason };
-        let bytes = read_entry(&tar, "manifest.json", "manifest", name, limits.manifest_bytes, "manifest_bytes")?
-            .ok_or_else(|| not("there is no manifest.json in it".to_owned()))?;
+        let bytes =
+            read_entry(&tar, "manifest.json", "manifest", name, limits.manifest_bytes, "manifest_bytes")?
+                .ok_or_else(|| not("there is no manifest.json in it".to_owned()))?;
         let saved: Vec<SavedImage> = serde_json::from_slice(&bytes)
             .map_err(|error| not(format!("its manifest.json is broken: {error}")))?;
         let saved = pick(saved, reference, &path)?;
@@ -116,7 +117,9 @@ impl SavedArchive {
     pub(super) fn open_layer(&self, layer: &LayerDescriptor) -> Result<LayerContent, LayerProblem> {
         let fail = |reason: String| LayerProblem::new(layer, LayerProblemKind::Unreadable(reason));
         let opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(opened) = opened.as_ref() else { return Err(fail("the image was not resolved before".to_owned())) };
+        let Some(opened) = opened.as_ref() else {
+            return Err(fail("the image was not resolved before".to_owned()));
+        };
         let section = opened.layers.get(layer.index).and_then(|file| opened.tar.open_entry(file));
         match section {
             Some((section, _)) => Ok(LayerContent::Stream(Box::new(section))),

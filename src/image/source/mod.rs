@@ -77,7 +77,9 @@ pub fn open(image: &ImageSource, options: &SourceOptions) -> Result<Box<dyn Sour
         ImageSource::OciLayout { directory, tag } => {
             Box::new(oci::OciSource::folder(directory.clone(), tag.clone(), limits))
         }
-        ImageSource::OciArchive { file, tag } => Box::new(oci::OciSource::archive(file.clone(), tag.clone(), limits)),
+        ImageSource::OciArchive { file, tag } => {
+            Box::new(oci::OciSource::archive(file.clone(), tag.clone(), limits))
+        }
         ImageSource::DockerArchive { file, reference } => {
             Box::new(docker_archive::DockerArchiveSource::new(file.clone(), reference.clone(), limits))
         }

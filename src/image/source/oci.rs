@@ -74,16 +74,11 @@ impl OciSource {
 
     fn entries(&self) -> Result<Vec<Descriptor>, ImageError> {
         let name = self.name();
-        let (reader, size) = self
-            .open("index.json")?
-            .ok_or_else(|| self.not_a("there is no index.json in it".to_owned()))?;
+        let (reader, size) =
+            self.open("index.json")?.ok_or_else(|| self.not_a("there is no index.json in it".to_owned()))?;
         let limit = self.limits.manifest_bytes;
-        let too_large = || ImageError::TooLarge {
-            what: "index",
-            image: name.clone(),
-            limit,
-            name: "manifest_bytes",
-        };
+        let too_large =
+            || ImageError::TooLarge { what: "index", image: name.clone(), limit, name: "manifest_bytes" };
         if size > limit {
             return Err(too_large());
         }
@@ -145,7 +140,10 @@ fn blob_name(digest: &Digest) -> String {
 impl Documents for OciSource {
     fn document(&self, wanted: &Wanted<'_>) -> Result<Vec<u8>, ImageError> {
         let Some((reader, _)) = self.open(&blob_name(wanted.digest))? else {
-            return Err(ImageError::MissingBlob { path: self.path.clone(), digest: wanted.digest.to_string() });
+            return Err(ImageError::MissingBlob {
+                path: self.path.clone(),
+                digest: wanted.digest.to_string(),
+            });
         };
         wanted.read(reader, |source| ImageError::Io { path: self.path.clone(), source })
     }

@@ -48,7 +48,12 @@ impl Source for RegistrySource {
         let limit = self.limits.manifest_bytes;
         let (bytes, stated) = self.client.manifest(&self.reference.manifest_name(), limit)?;
         if bytes.len() as u64 > limit {
-            return Err(ImageError::TooLarge { what: "manifest", image: name, limit, name: "manifest_bytes" });
+            return Err(ImageError::TooLarge {
+                what: "manifest",
+                image: name,
+                limit,
+                name: "manifest_bytes",
+            });
         }
         // By digest, the digest decides; by tag, the registry's own statement must at least be true.
         let promised = self.reference.digest.clone().or_else(|| Digest::parse(&stated?).ok());

@@ -61,8 +61,12 @@ impl TarFile {
         let mut seen = 0_u64;
         loop {
             read_at(&file, offset, wanted, &mut buffer).map_err(io)?;
-            if offset == 0 && (buffer.starts_with(&[0x1f, 0x8b]) || buffer.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])) {
-                return Err(not("it is compressed as a whole; decompress it first (`gunzip`, `zstd -d`)".to_owned()));
+            if offset == 0
+                && (buffer.starts_with(&[0x1f, 0x8b]) || buffer.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]))
+            {
+                return Err(not(
+                    "it is compressed as a whole; decompress it first (`gunzip`, `zstd -d`)".to_owned()
+                ));
             }
             let event = parser.parse(&buffer);
             let (consumed, stored) = match event.map_err(|error| not(error.to_string()))? {
