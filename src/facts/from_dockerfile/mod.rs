@@ -12,6 +12,8 @@ mod executed;
 mod glob;
 mod packages;
 mod stages;
+#[cfg(test)]
+mod testing;
 mod variables;
 
 use std::rc::Rc;
