@@ -5,16 +5,25 @@ mod base;
 mod base_env;
 mod base_os;
 mod commands;
+mod compiles;
 mod context;
 mod copies;
+mod cuda_paths;
 mod env;
 mod executed;
+mod exports;
+mod file_ops;
 mod glob;
+mod loader;
+mod loader_env;
 mod packages;
 mod stages;
+#[cfg(test)]
+mod testing;
 mod variables;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub use context::{BuildContext, ContextFile, NoContext};
 
@@ -113,6 +122,11 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts) {
     copies::extract(cx, facts);
     commands::extract(cx, facts);
     packages::extract(cx, facts);
+    file_ops::extract(cx, facts);
+    loader::extract(cx, facts);
+    exports::extract(cx, facts);
+    cuda_paths::extract(cx, facts);
+    compiles::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.
@@ -154,6 +168,17 @@ impl Extraction<'_> {
         }
         let after = self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
         after.saturating_sub(1)
+    }
+
+    /// A file of the build context: its number among the sources, which it joins when it is read first, and its bytes.
+    pub fn context_file(&self, facts: &mut Facts, path: &str) -> Option<(FileId, Arc<[u8]>)> {
+        let ContextFile::Found { name, bytes } = self.context.read(path) else { return None };
+        let known = facts.sources.iter().position(|source| *source.name == *name);
+        let at = known.unwrap_or_else(|| {
+            facts.sources.push(SourceFile::new(name, bytes));
+            facts.sources.len() - 1
+        });
+        facts.sources.get(at).map(|source| (FileId(at), Arc::clone(&source.bytes)))
     }
 
     /// Instructions that a stage runs, in order, with their numbers: the triggers of its base stage, then its own.

@@ -1,0 +1,30 @@
+//! What the tests of the families share: facts of a text, and the text that a fact points to.
+
+use super::{DockerfileInput, NoContext, from_dockerfile};
+use crate::compat::Tables;
+use crate::dockerfile::BuildOptions;
+use crate::facts::{Facts, Origin};
+use crate::limits::Limits;
+
+/// Facts of a Dockerfile without build context, by the built-in tables.
+pub(in crate::facts) fn facts(source: &str) -> Facts {
+    facts_with(source, BuildOptions::default())
+}
+
+/// The same with build options.
+pub(in crate::facts) fn facts_with(source: &str, options: BuildOptions) -> Facts {
+    let input = DockerfileInput {
+        name: "Dockerfile",
+        source: source.as_bytes(),
+        options,
+        context: &NoContext,
+        base_config: &|_| None,
+    };
+    from_dockerfile(input, Tables::builtin(), &Limits::default()).facts
+}
+
+/// The text at a place.
+pub(in crate::facts) fn at<'a>(facts: &'a Facts, origin: &Origin) -> &'a str {
+    let (file, span) = origin.as_file().unwrap();
+    std::str::from_utf8(span.slice(&facts.sources[file.0].bytes)).unwrap()
+}
