@@ -1,16 +1,29 @@
 //! From a Dockerfile, its build context and the knowledge tables to facts. Owns the order in which the families of
 //! facts are extracted; one file per family.
 
+mod arch_lists;
 mod base;
 mod base_env;
 mod base_os;
+mod capability_uses;
 mod commands;
+mod conda;
 mod context;
+mod context_files;
 mod copies;
+mod cuda_uses;
 mod env;
 mod executed;
+mod gpu_queries;
+mod payload;
+mod python;
+mod source_builds;
 mod stages;
+mod steps;
+#[cfg(test)]
+mod testing;
 mod variables;
+mod words;
 
 use std::rc::Rc;
 
@@ -90,16 +103,24 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     facts.target = StageId(graph.target.unwrap_or_else(|| graph.stages.len().saturating_sub(1)));
     stages::extract(&cx, &mut facts);
     cx.executed = executed::scan_all(&cx, &mut problems);
-    families(&cx, &mut facts);
+    families(&cx, &mut facts, &mut problems);
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));
     Extracted { facts, problems, has_target: graph.target.is_some() }
 }
 
 /// All families of facts; later ones may read what earlier ones found.
-fn families(cx: &Extraction<'_>, facts: &mut Facts) {
+fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
     env::extract(cx, facts);
     copies::extract(cx, facts);
     commands::extract(cx, facts);
+    python::extract(cx, facts, problems);
+    conda::extract(cx, facts, problems);
+    arch_lists::extract(cx, facts);
+    source_builds::extract(cx, facts);
+    gpu_queries::extract(facts);
+    capability_uses::extract(facts);
+    payload::extract(cx, facts);
+    cuda_uses::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.
