@@ -1,12 +1,16 @@
 //! From a Dockerfile, its build context and the knowledge tables to facts. Owns the order in which the families of
 //! facts are extracted; one file per family.
 
+mod arch_lists;
 mod base;
 mod base_env;
 mod base_os;
+mod capability_uses;
 mod commands;
 mod compiles;
+mod conda;
 mod context;
+mod context_files;
 mod copies;
 mod cuda_paths;
 mod env;
@@ -18,9 +22,16 @@ mod loader;
 mod loader_env;
 mod packages;
 mod stages;
+mod cuda_uses;
+mod gpu_queries;
+mod payload;
+mod python;
+mod source_builds;
+mod steps;
 #[cfg(test)]
 mod testing;
 mod variables;
+mod words;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -105,7 +116,7 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     facts.target = StageId(graph.target.unwrap_or_else(|| graph.stages.len().saturating_sub(1)));
     stages::extract(&cx, &mut facts);
     cx.executed = executed::scan_all(&cx, &mut problems);
-    families(&cx, &mut facts);
+    families(&cx, &mut facts, &mut problems);
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));
     Extracted {
         facts,
@@ -117,7 +128,7 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
 }
 
 /// All families of facts; later ones may read what earlier ones found.
-fn families(cx: &Extraction<'_>, facts: &mut Facts) {
+fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
     env::extract(cx, facts);
     copies::extract(cx, facts);
     commands::extract(cx, facts);
@@ -127,6 +138,14 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts) {
     exports::extract(cx, facts);
     cuda_paths::extract(cx, facts);
     compiles::extract(cx, facts);
+    python::extract(cx, facts, problems);
+    conda::extract(cx, facts, problems);
+    arch_lists::extract(cx, facts);
+    source_builds::extract(cx, facts);
+    gpu_queries::extract(facts);
+    capability_uses::extract(facts);
+    payload::extract(cx, facts);
+    cuda_uses::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.
