@@ -85,6 +85,13 @@ impl DriverSet {
         branches
     }
 
+    /// The drivers of one branch of the set.
+    #[must_use]
+    pub fn branch(&self, branch: DriverBranch) -> Self {
+        let points = self.points.iter().filter(|point| point.branch == branch).cloned().collect();
+        Self { spec: branch.to_string(), points, open_end: false }
+    }
+
     /// The drivers of both sets; the text names both.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {

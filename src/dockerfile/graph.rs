@@ -11,7 +11,7 @@ use super::image_name::ImageName;
 use super::platform::Platform;
 use super::scope::Timeline;
 use super::stages::{
-    Assignment, Base, BaseEnv, BuildOptions, Link, LinkKind, LinkSource, ResolvedBase, Role, Stage,
+    Assignment, Base, BaseEnv, BuildOptions, Link, LinkKind, LinkSource, ResolvedBase, Role, Setting, Stage,
 };
 use super::value::{Lookup, Origin, OriginKind, Value};
 use crate::span::{Span, Spanned};
@@ -55,7 +55,7 @@ impl StageGraph {
             dockerfile,
             options,
             base_env,
-            globals: predefined(options),
+            globals: predefined(options, dockerfile),
             names: HashMap::new(),
             last_from: dockerfile
                 .instructions
@@ -125,7 +125,7 @@ impl StageGraph {
 }
 
 /// Platform ARGs that FROM and global ARGs see without a declaration.
-fn predefined(options: &BuildOptions) -> HashMap<String, Lookup> {
+fn predefined(options: &BuildOptions, dockerfile: &Dockerfile) -> HashMap<String, Lookup> {
     let platform = |prefix: &str, platform: &Platform| {
         [
             (format!("{prefix}PLATFORM"), platform.to_string()),
@@ -135,7 +135,12 @@ fn predefined(options: &BuildOptions) -> HashMap<String, Lookup> {
             (format!("{prefix}VARIANT"), platform.variant.clone().unwrap_or_default()),
         ]
     };
-    let stage = options.target.clone().unwrap_or_else(|| "default".to_owned());
+    let last = dockerfile.instructions.iter().rev().find_map(|instruction| match &instruction.kind {
+        InstructionKind::From(from) => Some(from.name.as_ref()),
+        _ => None,
+    });
+    let last = last.flatten().map(|name| name.value.to_ascii_lowercase());
+    let stage = options.target.clone().or(last).unwrap_or_else(|| "default".to_owned());
     platform("TARGET", &options.platform)
         .into_iter()
         .chain(platform("BUILD", &options.build_platform))
@@ -245,6 +250,17 @@ impl Builder<'_> {
                 }
             },
         };
+        let parent = match base {
+            Base::Stage(stage) => self.graph.stages.get(stage),
+            _ => None,
+        };
+        let inherit = |settings: fn(&Stage) -> &Vec<Setting>| -> Vec<Setting> {
+            let last = parent.and_then(|stage| settings(stage).last());
+            last.map(|last| Setting { position: index, ..last.clone() }).into_iter().collect()
+        };
+        let shells = inherit(|stage| &stage.shells);
+        let users = inherit(|stage| &stage.users);
+        let workdirs = inherit(|stage| &stage.workdirs);
         let triggers = match base {
             Base::Stage(stage) => self.triggers_of(stage, span),
             _ => Vec::new(),
@@ -262,6 +278,9 @@ impl Builder<'_> {
             platform,
             assignments: Vec::new(),
             links: Vec::new(),
+            shells,
+            users,
+            workdirs,
             triggers: triggers.clone(),
             role: Role::Unused,
             base_env,
@@ -298,6 +317,15 @@ impl Builder<'_> {
         match &instruction.kind {
             InstructionKind::Env(pairs) => self.env(pairs, site),
             InstructionKind::Arg(declarations) => self.args(declarations, site),
+            InstructionKind::Shell(_) => self.setting(None, site, |stage| &mut stage.shells),
+            InstructionKind::User(user) => {
+                let (value, _) = self.expand_in_stage(user, "", site.stage, Self::horizon(site));
+                self.setting(Some(value), site, |stage| &mut stage.users);
+            }
+            InstructionKind::Workdir(path) => {
+                let value = self.workdir(path, site);
+                self.setting(Some(value), site, |stage| &mut stage.workdirs);
+            }
             InstructionKind::Copy(_) => {
                 if let Some(from) = instruction.flag("from").and_then(|flag| flag.value.as_ref())
                     && !from.value.is_empty()

@@ -50,3 +50,15 @@ pub struct Dockerfile {
     /// What is wrong, in the order it was found.
     pub problems: Vec<Problem>,
 }
+
+impl Dockerfile {
+    /// The instruction of that index, or the one that it holds when it is an ONBUILD.
+    #[must_use]
+    pub fn effective(&self, index: usize) -> Option<&Instruction> {
+        let instruction = self.instructions.get(index)?;
+        match &instruction.kind {
+            InstructionKind::Onbuild(child) => Some(child),
+            _ => Some(instruction),
+        }
+    }
+}

@@ -5,11 +5,14 @@ use std::ops::Range;
 
 use super::expand::{self, Budget, Mode};
 use super::graph::StageGraph;
-use super::stages::{Assignment, AssignmentKind, Base, BaseEnv};
+use super::stages::{Assignment, AssignmentKind, Base, BaseEnv, Setting};
 use super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value, without_value};
 
 /// Assignments of a stage by name: indices in the order they take effect.
 pub(super) type Timeline = HashMap<String, Vec<usize>>;
+
+/// Work charged for looking a name up in one stage of a lineage.
+const HOP_COST: usize = 4;
 
 /// The variables at one place of a stage.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +90,24 @@ impl StageGraph {
         (variables.list, known)
     }
 
+    /// The SHELL that an instruction of a stage is under; `None` where the file sets none.
+    #[must_use]
+    pub fn shell_at(&self, stage: usize, instruction: usize) -> Option<&Setting> {
+        last_before(&self.stages.get(stage)?.shells, instruction)
+    }
+
+    /// The USER that an instruction of a stage runs as; `None` where the file sets none.
+    #[must_use]
+    pub fn user_at(&self, stage: usize, instruction: usize) -> Option<&Setting> {
+        last_before(&self.stages.get(stage)?.users, instruction)
+    }
+
+    /// The WORKDIR of an instruction of a stage; `None` where the file sets none.
+    #[must_use]
+    pub fn workdir_at(&self, stage: usize, instruction: usize) -> Option<&Setting> {
+        last_before(&self.stages.get(stage)?.workdirs, instruction)
+    }
+
     /// Assignments of a stage that the instructions in `range` make, triggers not included.
     pub fn assignments_in(&self, stage: usize, range: Range<usize>) -> impl Iterator<Item = &Assignment> {
         let all = self.stages.get(stage).map(|stage| stage.assignments.as_slice()).unwrap_or_default();
@@ -118,7 +139,7 @@ impl StageGraph {
         let mut at = at;
         let mut next = stage;
         loop {
-            if !self.budget.take(1) {
+            if !self.budget.take(HOP_COST) {
                 return too_large();
             }
             let Some(stage) = self.stages.get(next) else { return Lookup::Unset };
@@ -165,6 +186,10 @@ impl StageGraph {
     }
 }
 
+fn last_before(settings: &[Setting], instruction: usize) -> Option<&Setting> {
+    settings.get(settings.partition_point(|setting| setting.position < instruction).checked_sub(1)?)
+}
+
 /// Variables in the order of their first appearance.
 #[derive(Default)]
 struct Variables<'a> {
@@ -191,7 +216,9 @@ fn base_value(name: &str, value: &str) -> Value {
 }
 
 impl Scope<'_> {
-    /// What a name stands for in instructions that BuildKit expands: ARG and ENV, the last one set counts.
+    /// What a name stands for in instructions that BuildKit expands and in the shell of RUN: ARG and ENV alike, the
+    /// one that was set last counts. (Docker's reference says that ENV overrides ARG; BuildKit's `dispatchArg` puts
+    /// the value into the same state as ENV, so an ARG behind an ENV, or below a base image that sets the name, wins.)
     #[must_use]
     pub fn get(&self, name: &str) -> Lookup {
         self.graph.find(self.stage, self.at, name, false)

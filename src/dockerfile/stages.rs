@@ -147,6 +147,17 @@ pub struct Link {
     pub instruction: usize,
 }
 
+/// A SHELL, USER or WORKDIR in effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Index of the instruction that is written there: SHELL, USER or WORKDIR, or an ONBUILD that holds one.
+    pub instruction: usize,
+    /// Index of the instruction at which it takes effect in the stage.
+    pub position: usize,
+    /// The expanded user, or the absolute working folder; `None` for SHELL.
+    pub value: Option<Value>,
+}
+
 /// One stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
@@ -166,6 +177,12 @@ pub struct Stage {
     pub assignments: Vec<Assignment>,
     /// `COPY --from` and `RUN --mount=from`; triggers of the base stage come first.
     pub links: Vec<Link>,
+    /// SHELLs in order; the first may come from the stage this one stands on.
+    pub shells: Vec<Setting>,
+    /// USERs in order, as `shells`.
+    pub users: Vec<Setting>,
+    /// WORKDIRs in order, as `shells`.
+    pub workdirs: Vec<Setting>,
     /// Indices of the ONBUILD instructions of the base stage that run at the beginning of this one.
     pub triggers: Vec<usize>,
     /// Whether the target needs it.

@@ -1,5 +1,6 @@
 //! Typed arguments of one instruction.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::ast::{
@@ -326,13 +327,14 @@ fn transfer(text: &LogicalText, place: Place<'_>) -> Typed<Transfer> {
         return Err(needs(place, "requires at least one source and a destination"));
     };
     let mut transfer = Transfer { sources: Vec::new(), dest, heredocs: Vec::new(), json };
+    // A source is the heredoc whose delimiter it spells; the last one of that name counts.
+    let markers = if json { &[] } else { place.markers };
+    let by_name: HashMap<&str, usize> =
+        markers.iter().enumerate().map(|(index, marker)| (marker.delimiter.as_str(), index)).collect();
     for path in paths {
-        // A source is the heredoc whose delimiter it spells; the last one of that name counts.
-        let index = heredoc::marker(&path.value).filter(|_| !json).and_then(|(delimiter, ..)| {
-            place.markers.iter().rposition(|marker| marker.delimiter == delimiter)
-        });
-        match index {
-            Some(index) => transfer.heredocs.push(index),
+        let delimiter = heredoc::marker(&path.value).map(|(delimiter, ..)| delimiter);
+        match delimiter.and_then(|delimiter| by_name.get(delimiter.as_str())) {
+            Some(index) => transfer.heredocs.push(*index),
             None => transfer.sources.push(path),
         }
     }

@@ -4,10 +4,13 @@
 //! that cannot be made (an ARG without value, a private base) is absent or `None`, never guessed.
 
 mod environment;
+pub mod from_dockerfile;
 mod image;
+pub mod manifest;
 mod origin;
 mod stage;
 mod statement;
+pub mod wheels;
 
 pub use environment::{EnvSet, EnvVar, Environment};
 pub use image::{
@@ -90,6 +93,37 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Facts that state nothing yet.
+    #[must_use]
+    pub fn empty(kind: InputKind) -> Self {
+        Self {
+            kind,
+            sources: Vec::new(),
+            stages: Vec::new(),
+            target: StageId(0),
+            env_sets: Vec::new(),
+            copies: Vec::new(),
+            commands: Vec::new(),
+            packages: Vec::new(),
+            python: Vec::new(),
+            conda: Vec::new(),
+            arch_lists: Vec::new(),
+            source_builds: Vec::new(),
+            compiles: Vec::new(),
+            file_operations: Vec::new(),
+            loader: Vec::new(),
+            gpu_queries: Vec::new(),
+            repositories: Vec::new(),
+            exports: Vec::new(),
+            upgrades: Vec::new(),
+            capability_uses: Vec::new(),
+            payload: Vec::new(),
+            cuda: Vec::new(),
+            cuda_paths: Vec::new(),
+            image: None,
+        }
+    }
+
     /// The stage with this number.
     #[must_use]
     pub fn stage(&self, id: StageId) -> Option<&Stage> {

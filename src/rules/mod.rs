@@ -9,6 +9,7 @@ mod driver;
 mod env;
 mod frameworks;
 mod hygiene;
+mod judgement;
 mod loader;
 mod meta;
 mod packages;

@@ -7,10 +7,12 @@
 mod csv;
 mod environment;
 mod eval;
+mod over;
 mod semver;
 mod tree;
 
 pub use csv::{CsvHost, CsvOutcome, evaluate_csv};
 pub use environment::{Devices, HookOptions, HookReading, read_environment};
 pub use eval::{Deciding, GpuFacts, HostFacts, Outcome, Verdict, evaluate, evaluate_expression};
+pub use over::{Over, OverDrivers, brands_of, evaluate_drivers, evaluate_over, reported_cuda};
 pub use tree::{Alternative, Expression, Operator, Property, Term, TermError, TermProblem};

@@ -2,7 +2,7 @@
 
 use super::super::ast::{ArgDeclaration, KeyValue, ProblemKind};
 use super::super::expand::{self, Mode};
-use super::super::stages::{Assignment, AssignmentKind};
+use super::super::stages::{Assignment, AssignmentKind, Setting, Stage};
 use super::super::value::{ExpandError, Lookup, Origin, OriginKind, UnknownReason, Value, without_value};
 use super::{ASSIGNMENT_COST, Builder, Site};
 use crate::span::{Span, Spanned};
@@ -70,11 +70,11 @@ impl Builder<'_> {
 
     /// Up to where assignments are visible to an instruction: a trigger sees those of earlier triggers, which stand
     /// at the same position.
-    fn horizon(site: Site) -> usize {
+    pub(super) fn horizon(site: Site) -> usize {
         if site.trigger { site.position + 1 } else { site.position }
     }
 
-    fn expand_in_stage(
+    pub(super) fn expand_in_stage(
         &mut self,
         text: &Spanned<String>,
         own: &str,
@@ -154,6 +154,45 @@ impl Builder<'_> {
                 self_reference,
             };
             self.assign(assignment, site);
+        }
+    }
+
+    /// Records a SHELL, USER or WORKDIR.
+    pub(super) fn setting(
+        &mut self,
+        value: Option<Value>,
+        site: Site,
+        settings: fn(&mut Stage) -> &mut Vec<Setting>,
+    ) {
+        if let Some(stage) = self.graph.stages.get_mut(site.stage) {
+            let setting = Setting { instruction: site.instruction, position: site.position, value };
+            settings(stage).push(setting);
+        }
+    }
+
+    /// The working folder that a WORKDIR makes: a relative one is below the one before it.
+    pub(super) fn workdir(&mut self, path: &Spanned<String>, site: Site) -> Value {
+        let (value, _) = self.expand_in_stage(path, "", site.stage, Self::horizon(site));
+        let stage = self.graph.stages.get(site.stage);
+        let before = stage.and_then(|stage| stage.workdirs.last()).and_then(|setting| setting.value.as_ref());
+        let Some(text) = value.as_str() else { return value };
+        if text.starts_with('/') {
+            return value;
+        }
+        let known = before.and_then(|before| before.as_str());
+        match known {
+            Some(known) if self.graph.budget.take(known.len()) => {
+                let joined = format!("{}/{text}", known.trim_end_matches('/'));
+                if joined.len() > expand::LONGEST_VALUE {
+                    return Value::unknown(UnknownReason::TooLarge);
+                }
+                let mut joined = Value { text: Some(joined.into()), ..value };
+                for origin in before.iter().flat_map(|before| before.origins.iter()) {
+                    joined = joined.with_origin(origin.clone());
+                }
+                joined
+            }
+            _ => Value::unknown(UnknownReason::Operator("WORKDIR".into())),
         }
     }
 
