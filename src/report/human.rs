@@ -153,7 +153,7 @@ fn write_finding(
     let title = format!("{word}[{}]", finding.rule);
     write_headline(Some(&place), (&title, paint), &finding.message, options, out)?;
     write_excerpt(&finding.location, &finding.related, finding.severity, texts, options, out)?;
-    write_inner(&finding.location, options, out)?;
+    write_inner(&finding.location, input, options, out)?;
     for (location, label) in &finding.related {
         if !is_drawn(location, &finding.location, texts) {
             write_note("note", &format!("{}: {label}", related_place(location)), options, out)?;
@@ -216,7 +216,16 @@ fn write_excerpt(
 }
 
 /// Layer, path and history instruction, or the key of the config.
-fn write_inner(location: &Location, options: &Options<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn write_inner(
+    location: &Location,
+    input: &InputOutcome,
+    options: &Options<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    // The headline names the line of the Dockerfile then.
+    if !matches!(location, Location::File(_)) && location.place().is_some() {
+        write_note("image", &input.input, options, out)?;
+    }
     match location {
         Location::File(_) => Ok(()),
         Location::Config { key, .. } => write_note("config", key, options, out),

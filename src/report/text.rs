@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::diagnostics::{Location, Outcome, Severity};
 use crate::span::LineIndex;
@@ -51,6 +54,18 @@ pub(super) fn substitute(c: char) -> Option<char> {
         | '\u{2066}'..='\u{2069}' => Some('\u{fffd}'),
         _ => None,
     }
+}
+
+/// Writes JSON and a line feed. Characters that must not reach a terminal stand in strings only, and are escaped there.
+pub(super) fn write_json(value: &impl Serialize, pretty: bool, out: &mut dyn Write) -> io::Result<()> {
+    let text = if pretty { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
+    let mut rest = text.as_str();
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| *c != '\n' && substitute(*c).is_some()) {
+        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        write!(out, "{before}\\u{:04x}", u32::from(c))?;
+        rest = after.get(c.len_utf8()..).unwrap_or_default();
+    }
+    writeln!(out, "{rest}")
 }
 
 /// The text with control characters made visible (`␛`), on one line.
@@ -242,6 +257,14 @@ mod tests {
     fn control_characters_become_visible() {
         assert_eq!(visible("a\x1b[31mb\u{7f}\u{9b}\u{202e}\n"), "a␛[31mb␡\u{fffd}\u{fffd}␊");
         assert!(matches!(visible("plain é"), Cow::Borrowed("plain é")));
+    }
+
+    #[test]
+    fn json_escapes_what_a_terminal_would_obey() {
+        let mut out = Vec::new();
+        write_json(&["a\u{9b}b\u{7f}\u{202e}é\n"], false, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out.clone()).unwrap(), "[\"a\\u009bb\\u007f\\u202eé\\n\"]\n");
+        assert_eq!(serde_json::from_slice::<Vec<String>>(&out).unwrap(), ["a\u{9b}b\u{7f}\u{202e}é\n"]);
     }
 
     #[test]

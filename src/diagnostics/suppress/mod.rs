@@ -144,7 +144,9 @@ impl<'a> Suppressions<'a> {
         applied
     }
 
-    fn holds_back(&mut self, finding: &Finding) -> bool {
+    /// Whether an ignore covers this finding; remembers that the ignore was of use.
+    #[must_use]
+    pub fn holds_back(&mut self, finding: &Finding) -> bool {
         let Some(place) = finding.location.place() else { return false };
         let (file, rule, at) = (&place.file, finding.rule, place.span.start);
         let mut held = false;
