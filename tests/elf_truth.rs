@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 
-use cudalint::elf::{CodeKind, Compression, CudartKind, FileKind, ScannedFile, Scanner, SectionClass, SmSuffix};
+use cudalint::elf::{
+    CodeKind, Compression, CudartKind, FileKind, ScannedFile, Scanner, SectionClass, SmSuffix,
+};
 use cudalint::limits::Limits;
 use serde_json::Value;
 
@@ -21,7 +23,9 @@ fn strings(value: &Value) -> Vec<String> {
 
 fn listing(value: &Value) -> Listing {
     let mut out = Listing::new();
-    for row in value.as_array().into_iter().flatten() {
+    // A list of rows, or such a list for each section.
+    let by_section = value.as_object().into_iter().flat_map(|sections| sections.values());
+    for row in by_section.chain([value]).filter_map(Value::as_array).flatten() {
         let text = |key: &str| row[key].as_str().map(str::to_owned);
         let key = (
             text("kind").unwrap_or_default(),
@@ -59,7 +63,7 @@ fn ours(file: &ScannedFile, sections: &[SectionClass], old_tool: bool) -> Listin
 }
 
 fn fatbin_agrees(file: &ScannedFile, truth: &Value) -> Result<(), String> {
-    use SectionClass::{File, NvFatbin, Other, RawCubin, RelFatbin, Unknown};
+    use SectionClass::{File, NvFatbin, Other, RelFatbin, Unknown};
     if truth.is_null() {
         let found = ours(file, &[File, NvFatbin, Other, RelFatbin, Unknown], false);
         return if found.is_empty() { Ok(()) } else { Err(format!("no fatbin expected, found {found:?}")) };
@@ -77,9 +81,9 @@ fn fatbin_agrees(file: &ScannedFile, truth: &Value) -> Result<(), String> {
         return Err(format!("-all listing: got {all:?}, expected {:?}", listing(&truth["all"])));
     }
     if !truth["elsewhere_by_reader"].is_null() {
-        let other = ours(file, &[Other, RawCubin, Unknown], old_tool);
+        let other = ours(file, &[Other], old_tool);
         let expected = listing(&truth["elsewhere_by_reader"]);
-        if ours(file, &[Other, Unknown], old_tool) != expected && other != expected {
+        if other != expected {
             return Err(format!("elsewhere: got {other:?}, expected {expected:?}"));
         }
     }
@@ -102,7 +106,11 @@ fn differences(file: &ScannedFile, truth: &Value) -> Vec<(&'static str, String)>
     check("problems", format!("{:?}", file.problems), "[]".to_owned());
     let cudart = file.cudart.as_ref();
     if file.kind == FileKind::Elf {
-        check("cudart", show(&cudart.and_then(|c| c.version()).map(|(v, _)| v.to_string())), text("cudart_version"));
+        check(
+            "cudart",
+            show(&cudart.and_then(|c| c.version()).map(|(v, _)| v.to_string())),
+            text("cudart_version"),
+        );
         let is_static = cudart.is_some_and(|cudart| cudart.kind == CudartKind::Static);
         check("static", is_static.to_string(), truth["static_cudart"].to_string());
     }
@@ -117,9 +125,13 @@ fn differences(file: &ScannedFile, truth: &Value) -> Vec<(&'static str, String)>
         check("soname", show(&elf.soname), text("soname"));
         check("rpath", show(&elf.rpath), text("rpath"));
         check("runpath", show(&elf.runpath), text("runpath"));
-        check("build_id", show(&elf.build_id), text("build_id"));
+        // The tool behind the facts refuses notes that patchelf misaligned.
+        if !truth["build_id"].is_null() {
+            check("build_id", show(&elf.build_id), text("build_id"));
+        }
         check("needed", format!("{:?}", elf.needed), format!("{:?}", strings(&truth["needed"])));
-        let defined: Vec<_> = elf.version_definitions.iter().map(|definition| definition.name.clone()).collect();
+        let defined: Vec<_> =
+            elf.version_definitions.iter().map(|definition| definition.name.clone()).collect();
         let expected = strings(&truth["verdef"]);
         // The base entry and one child may carry the same text; only the set matters.
         check(
@@ -167,7 +179,11 @@ fn agrees_with_measured_files() {
         let get = &row["get"];
         let word = |key: &str| get[key].as_str();
         let platform = word("platform").or_else(|| word("arch")).unwrap_or_default();
-        let package = format!("{}-{}-{platform}", word("package").unwrap_or_default(), word("version").unwrap_or_default());
+        let package = format!(
+            "{}-{}-{platform}",
+            word("package").unwrap_or_default(),
+            word("version").unwrap_or_default()
+        );
         let path = row["path"].as_str().expect("a path");
         let on_disk = PathBuf::from(&folder).join(&package).join(path);
         let Ok(reader) = File::open(&on_disk) else { continue };
@@ -183,7 +199,9 @@ fn agrees_with_measured_files() {
             failures.entry(what).or_default().push(format!("{package}/{path}: {message}"));
         }
     }
-    println!("{files} files, {bytes} bytes, at most {peak} bytes kept, driver versions known from {known_drivers:?}");
+    println!(
+        "{files} files, {bytes} bytes, at most {peak} bytes kept, driver versions known from {known_drivers:?}"
+    );
     for (what, messages) in &failures {
         println!("{what}: {} differ", messages.len());
         for message in messages.iter().take(40) {
