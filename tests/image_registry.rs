@@ -1,5 +1,14 @@
 //! Images from registries, honest, broken and hostile ones.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
 #[path = "support/oci.rs"]
 mod oci;
 #[path = "support/registry.rs"]
