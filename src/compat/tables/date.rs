@@ -76,7 +76,8 @@ mod tests {
     fn reads_both_forms_and_nothing_else() {
         assert_eq!("2026-11-04".parse::<Date>().map(|d| d.to_string()), Ok("2026-11-04".to_owned()));
         assert_eq!("2018-05".parse::<Date>().map(|d| d.to_string()), Ok("2018-05".to_owned()));
-        for wrong in ["", "2026", "2026-13", "2026-1-1", "2026-11-32", "2026-11-04-1", "26-11-04", "2026-11-"] {
+        for wrong in ["", "2026", "2026-13", "2026-1-1", "2026-11-32", "2026-11-04-1", "26-11-04", "2026-11-"]
+        {
             assert!(wrong.parse::<Date>().is_err(), "{wrong}");
         }
         assert!("2026-11".parse::<Date>().unwrap() < "2026-11-01".parse::<Date>().unwrap());

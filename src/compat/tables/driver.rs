@@ -113,7 +113,11 @@ impl Branch {
     /// Whether the branch's compiler knows this SM number and so drives GPUs of it.
     #[must_use]
     pub fn knows_sm(&self, number: u16) -> bool {
-        if number > 90 { self.sm_new.contains(&number) } else { (self.sm_min..=self.sm_max).contains(&number) }
+        if number > 90 {
+            self.sm_new.contains(&number)
+        } else {
+            (self.sm_min..=self.sm_max).contains(&number)
+        }
     }
 
     /// The first production release: the first data-centre release where one is named, else the first that is neither a
@@ -124,7 +128,9 @@ impl Branch {
         let first_of = |wanted: &dyn Fn(&Release) -> bool| {
             let dated = self.releases.iter().filter(|release| wanted(release) && release.date.is_some());
             let by_age = dated.min_by(|a, b| (a.date, &a.version).cmp(&(b.date, &b.version)));
-            by_age.or_else(|| self.releases.iter().filter(|release| wanted(release)).min_by_key(|release| &release.version))
+            by_age.or_else(|| {
+                self.releases.iter().filter(|release| wanted(release)).min_by_key(|release| &release.version)
+            })
         };
         first_of(&|release| release.kind == ReleaseKind::Datacenter)
             .or_else(|| first_of(&|release| release.kind.may_be_production()))
@@ -177,7 +183,10 @@ impl DriverTable {
     /// The branch of this number.
     #[must_use]
     pub fn get(&self, branch: DriverBranch) -> Option<&Branch> {
-        self.branches.binary_search_by_key(&branch, |row| row.branch).ok().and_then(|at| self.branches.get(at))
+        self.branches
+            .binary_search_by_key(&branch, |row| row.branch)
+            .ok()
+            .and_then(|at| self.branches.get(at))
     }
 
     /// The branch that a driver version belongs to.

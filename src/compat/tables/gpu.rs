@@ -47,7 +47,8 @@ impl GpuClass {
     }
 
     /// All class words that are documented, for suggestions.
-    pub const WORDS: [&'static str; 6] = ["datacenter", "workstation", "consumer", "geforce", "tegra", "jetson"];
+    pub const WORDS: [&'static str; 6] =
+        ["datacenter", "workstation", "consumer", "geforce", "tegra", "jetson"];
 }
 
 impl fmt::Display for GpuClass {

@@ -412,7 +412,10 @@ impl ImageTable {
     #[must_use]
     pub fn system(&self, os: &str) -> Option<&BaseOs> {
         let family = os.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-        self.systems.iter().find(|row| row.os == os).or_else(|| self.systems.iter().find(|row| row.os == family))
+        self.systems
+            .iter()
+            .find(|row| row.os == os)
+            .or_else(|| self.systems.iter().find(|row| row.os == family))
     }
 
     /// The flavour words of nvidia/cuda tags.

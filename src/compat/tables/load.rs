@@ -150,8 +150,15 @@ impl<'t> Document<'t> {
             Ok(tables) => (tables.into_inner(), None),
             Err(error) => (DeTable::new(), Some(error)),
         };
-        let mut document =
-            Self { name, text, lines, tables, header: Provenance::default(), known: vec!["table"], errors: Vec::new() };
+        let mut document = Self {
+            name,
+            text,
+            lines,
+            tables,
+            header: Provenance::default(),
+            known: vec!["table"],
+            errors: Vec::new(),
+        };
         if let Some(error) = error {
             document.toml_error("", &error, Span::new(0, 0));
         }
@@ -209,7 +216,8 @@ impl<'t> Document<'t> {
 
     /// Reports the tables that nobody asked for and hands over all errors.
     pub(crate) fn finish(mut self) -> Vec<DataError> {
-        let rest: Vec<_> = self.tables.iter().map(|(key, _)| (key.get_ref().to_string(), Span::from(key.span()))).collect();
+        let rest: Vec<_> =
+            self.tables.iter().map(|(key, _)| (key.get_ref().to_string(), Span::from(key.span()))).collect();
         for (key, span) in rest {
             let near = nearest(&key, self.known.iter().copied()).map(str::to_owned);
             self.error(format!("there is no table `{key}`"), span, near);

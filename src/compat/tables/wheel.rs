@@ -124,8 +124,10 @@ impl Pinned {
         let major: u16 = digits.split('.').next()?.parse().ok()?;
         let open_above = lower.starts_with('>') && !text.contains('<');
         // A bare lower bound does not fix the major, save where the package's own name does.
-        (!open_above || self.name.contains(&format!("cuda{major}")) || self.name.ends_with(&format!("cu{major}")))
-            .then_some(major)
+        (!open_above
+            || self.name.contains(&format!("cuda{major}"))
+            || self.name.ends_with(&format!("cu{major}")))
+        .then_some(major)
     }
 }
 
@@ -302,7 +304,10 @@ impl WheelTable {
             }
         }
         let ((_, below), (_, above)) = (below?, above?);
-        let same = below.cuda == above.cuda && below.torch == above.torch && below.via == above.via && below.cudnn == above.cudnn;
+        let same = below.cuda == above.cuda
+            && below.torch == above.torch
+            && below.via == above.via
+            && below.cudnn == above.cudnn;
         same.then_some(below)
     }
 
@@ -334,10 +339,16 @@ impl WheelTable {
     /// The CUDA variant that a PyTorch index address selects (`https://download.pytorch.org/whl/cu121`).
     #[must_use]
     pub fn index_cuda(&self, address: &str) -> Option<CudaVersion> {
-        let address = address.strip_prefix("http://").map_or_else(|| address.to_owned(), |rest| format!("https://{rest}"));
-        let rest = self.index.pytorch.iter().filter_map(|prefix| address.strip_prefix(prefix.as_str())).find(|rest| {
-            rest.strip_prefix("cu").is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
-        })?;
+        let address = address
+            .strip_prefix("http://")
+            .map_or_else(|| address.to_owned(), |rest| format!("https://{rest}"));
+        let rest =
+            self.index.pytorch.iter().filter_map(|prefix| address.strip_prefix(prefix.as_str())).find(
+                |rest| {
+                    rest.strip_prefix("cu")
+                        .is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
+                },
+            )?;
         let word = rest.split('/').next()?;
         local_cuda(word)
     }
@@ -380,7 +391,9 @@ fn match_template(template: &str, package: &str) -> Option<NamedCuda> {
     }
     if is_digits {
         // `cupy-cuda11` and the like name a major only; three digits (or 80, 92) name a minor too.
-        return CudaVersion::from_wheel_digits(digits).filter(|version| version.major >= 8).map(NamedCuda::Version);
+        return CudaVersion::from_wheel_digits(digits)
+            .filter(|version| version.major >= 8)
+            .map(NamedCuda::Version);
     }
     let major: u16 = digits.parse().ok()?;
     (8..100).contains(&major).then_some(NamedCuda::Major(major))
