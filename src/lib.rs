@@ -12,8 +12,14 @@
 //! `tests/architecture.rs` enforces it.
 
 pub mod compat;
+pub mod config;
+pub mod diagnostics;
 pub mod dockerfile;
 pub mod elf;
+pub mod engine;
+pub mod facts;
 pub mod image;
 pub mod limits;
+pub mod report;
+pub mod rules;
 pub mod span;

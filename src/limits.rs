@@ -6,6 +6,8 @@
 pub struct Limits {
     /// Bytes of one Dockerfile, requirements file, lock file or script.
     pub text_bytes: u64,
+    /// Instructions of one Dockerfile.
+    pub instructions: u64,
     /// Bytes of one image manifest or index.
     pub manifest_bytes: u64,
     /// Bytes of one image config.
@@ -30,6 +32,12 @@ pub struct Limits {
     pub elf_kept_bytes: u64,
     /// Fatbin entries of one file.
     pub fatbin_entries: u64,
+    /// Levels of `$( … )`, `bash -c` and heredocs that are scanned in shell text.
+    pub shell_depth: u64,
+    /// Words kept of one shell text.
+    pub shell_words: u64,
+    /// Bytes of a Docker engine's save stream that are kept in a temporary file while it is read.
+    pub spool_bytes: u64,
     /// Seconds without a byte before a registry counts as stalled.
     pub read_timeout_seconds: u64,
 }
@@ -38,6 +46,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             text_bytes: 16 << 20,
+            instructions: 100_000,
             manifest_bytes: 4 << 20,
             config_bytes: 8 << 20,
             token_bytes: 1 << 20,
@@ -50,6 +59,9 @@ impl Default for Limits {
             elf_file_bytes: 8 << 30,
             elf_kept_bytes: 80 << 20,
             fatbin_entries: 1_000_000,
+            shell_depth: 32,
+            shell_words: 1_000_000,
+            spool_bytes: 128 << 30,
             read_timeout_seconds: 30,
         }
     }

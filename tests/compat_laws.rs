@@ -47,7 +47,13 @@ struct Raw {
     driven: BTreeMap<String, (i64, Option<i64>)>,
 }
 
-fn raw() -> Raw {
+static RAW: std::sync::LazyLock<Raw> = std::sync::LazyLock::new(read_raw);
+
+fn raw() -> &'static Raw {
+    &RAW
+}
+
+fn read_raw() -> Raw {
     let parse = |text: &str| text.parse::<toml::Table>().unwrap();
     let drivers = parse(include_str!("../rules/data/drivers.toml"));
     let toolkits = parse(include_str!("../rules/data/toolkits.toml"));
@@ -143,7 +149,7 @@ fn every_release_and_toolkit_agrees_with_the_reference() {
                     let found = judge(&question, tables()).satisfied;
                     assert_eq!(
                         found,
-                        reference(&raw, release, &cuda, *cc),
+                        reference(raw, release, &cuda, *cc),
                         "{release} {} {cc:?}",
                         toolkit.version
                     );

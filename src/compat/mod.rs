@@ -9,6 +9,7 @@ pub mod nodes;
 pub mod range;
 pub mod require;
 pub mod tables;
+pub mod target;
 pub mod verdict;
 pub mod version;
 
@@ -16,6 +17,7 @@ pub use drivers::{DriverPoint, DriverSet, DriverSpec, SpecError};
 pub use gpu::{Gpu, GpuError, GpuList};
 pub use range::{RangeVerdict, RangeWord, Truth};
 pub use tables::Tables;
+pub use target::{HostProfile, Pool, Target};
 pub use verdict::{
     Answer, CompatLibrary, DeviceCode, HostDriver, Ptx, Question, Verdict, judge, least_driver,
 };

@@ -3,6 +3,7 @@
 pub mod date;
 pub mod driver;
 pub mod forward;
+pub mod framework;
 pub mod gpu;
 pub mod image;
 mod load;
@@ -17,6 +18,7 @@ use std::sync::LazyLock;
 pub use date::Date;
 pub use driver::{Branch, BranchType, DriverTable, Release, ReleaseKind};
 pub use forward::{Cell, Confidence, Edition, ForwardTable, PackageVersion};
+pub use framework::{FrameworkNeeds, FrameworkTable};
 pub use gpu::{ForwardSupport, GpuClass, GpuModel, GpuTable};
 pub use image::{Arch, BaseOs, CudaImage, ImageTable, Libc, NgcMonth, Repo};
 pub use load::{DataError, DataErrors, Provenance};
@@ -37,6 +39,7 @@ pub struct Tables {
     gpus: GpuTable,
     images: ImageTable,
     wheels: WheelTable,
+    frameworks: FrameworkTable,
     require: RequireTable,
     sources: SourceTable,
     extended_by: Vec<String>,
@@ -44,7 +47,7 @@ pub struct Tables {
 }
 
 /// The built-in documents by name.
-const BUILTIN: [(&str, &str); 8] = [
+const BUILTIN: [(&str, &str); 9] = [
     ("sources.toml", include_str!("../../../rules/data/sources.toml")),
     ("toolkits.toml", include_str!("../../../rules/data/toolkits.toml")),
     ("drivers.toml", include_str!("../../../rules/data/drivers.toml")),
@@ -52,6 +55,7 @@ const BUILTIN: [(&str, &str); 8] = [
     ("gpus.toml", include_str!("../../../rules/data/gpus.toml")),
     ("images.toml", include_str!("../../../rules/data/images.toml")),
     ("wheels.toml", include_str!("../../../rules/data/wheels.toml")),
+    ("frameworks.toml", include_str!("../../../rules/data/frameworks.toml")),
     ("require.toml", include_str!("../../../rules/data/require.toml")),
 ];
 
@@ -143,6 +147,12 @@ impl Tables {
         &self.wheels
     }
 
+    /// Frameworks that use the system's CUDA libraries.
+    #[must_use]
+    pub fn frameworks(&self) -> &FrameworkTable {
+        &self.frameworks
+    }
+
     /// Words and limits of the container runtime.
     #[must_use]
     pub fn require(&self) -> &RequireTable {
@@ -197,6 +207,7 @@ impl Tables {
         take(&mut document, &mut self.wheels.pinned);
         take(&mut document, &mut self.wheels.families);
         take(&mut document, &mut self.wheels.floors);
+        take(&mut document, &mut self.frameworks.rows);
         take(&mut document, &mut self.require.modes);
         if trust == Trust::Builtin {
             self.merge_single(&mut document);

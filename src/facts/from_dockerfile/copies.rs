@@ -1,0 +1,62 @@
+//! COPY and ADD.
+
+use super::{Extraction, base, env};
+use crate::dockerfile::stages::{LinkKind, LinkSource};
+use crate::dockerfile::{Instruction, InstructionKind, Transfer};
+use crate::facts::{Copy, CopyFrom, Facts, StageId, Word};
+use crate::span::Spanned;
+
+/// Fills [`Facts::copies`].
+pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+    for stage in 0..cx.graph.stages.len() {
+        for (index, instruction) in cx.instructions_of(stage) {
+            let (transfer, add) = match &instruction.kind {
+                InstructionKind::Copy(transfer) => (transfer, false),
+                InstructionKind::Add(transfer) => (transfer, true),
+                _ => continue,
+            };
+            let sources = transfer.sources.iter().map(|source| word(cx, stage, index, source)).collect();
+            facts.copies.push(Copy {
+                stage: StageId(stage),
+                add,
+                from: from(cx, stage, index, instruction),
+                sources,
+                destination: word(cx, stage, index, &transfer.dest),
+                heredoc: has_heredoc(transfer),
+                origin: cx.origin(instruction.span),
+                instruction: index,
+            });
+        }
+    }
+}
+
+fn has_heredoc(transfer: &Transfer) -> bool {
+    !transfer.heredocs.is_empty()
+}
+
+/// A word that BuildKit expands.
+pub(super) fn word(cx: &Extraction<'_>, stage: usize, instruction: usize, written: &Spanned<String>) -> Word {
+    let unsure = env::references(&written.value).iter().any(|name| cx.unsure.name(stage, name));
+    let value = cx.graph.scope(stage, cx.position(stage, instruction)).expand(&written.value);
+    let text = value.ok().filter(|_| !unsure).and_then(|value| value.as_str().map(str::to_owned));
+    Word { text, raw: written.value.clone(), origin: cx.origin(written.span) }
+}
+
+fn from(cx: &Extraction<'_>, stage: usize, index: usize, instruction: &Instruction) -> CopyFrom {
+    let Some(flag) = instruction.flag("from") else { return CopyFrom::Context };
+    let written = flag.value.as_ref().map(|value| value.value.clone()).unwrap_or_default();
+    let links = cx.graph.stages.get(stage).map(|stage| stage.links.as_slice()).unwrap_or_default();
+    let link = links.iter().find(|link| link.kind == LinkKind::Copy && link.instruction == index);
+    match link.map(|link| (&link.source, link.span)) {
+        Some((LinkSource::Stage(source), _)) => CopyFrom::Stage(StageId(*source)),
+        Some((LinkSource::Image { reference, name: Some(name) }, span)) => {
+            let mut image = base::of_reference(reference, Some(name), cx.tables);
+            image.origin = cx.origin(span);
+            image.tag_origin = base::tag_range(reference, image.tag.as_deref()).map(|range| {
+                cx.origin(crate::span::Span::new(span.start + range.start, span.start + range.end))
+            });
+            CopyFrom::Image(Box::new(image))
+        }
+        _ => CopyFrom::Unknown(written),
+    }
+}

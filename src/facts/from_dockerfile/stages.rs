@@ -1,0 +1,194 @@
+//! Build stages: lineage, root image, shell, and the environment at the end.
+
+use super::{Extraction, base, base_env};
+use crate::dockerfile::shell::is_posix_shell;
+use crate::dockerfile::stages::{self as graph, LinkKind, LinkSource, Role};
+use crate::dockerfile::{InstructionKind, Value};
+use crate::facts::{Base, EnvVar, Environment, Facts, Stage, StageId};
+use crate::span::Spanned;
+
+/// What runs the shell form of RUN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShellKind {
+    /// A POSIX shell.
+    pub posix: bool,
+    /// Started as a login or interactive shell, which reads start-up files.
+    pub login: bool,
+    /// Started with `-e`: the first failure ends it.
+    pub errexit: bool,
+}
+
+impl ShellKind {
+    /// `/bin/sh -c`, or what Windows has instead.
+    fn of_platform(posix: bool) -> Self {
+        Self { posix, login: false, errexit: false }
+    }
+}
+
+/// Reads the words of SHELL.
+pub(super) fn shell_kind(words: &[Spanned<String>]) -> ShellKind {
+    let words: Vec<String> = words.iter().map(|word| word.value.clone()).collect();
+    let login = words.iter().any(|word| {
+        matches!(word.as_str(), "--login" | "--interactive")
+            || (word.starts_with('-')
+                && !word.starts_with("--")
+                && word.contains(['l', 'i'])
+                && short_options(word))
+    });
+    let errexit = words.iter().any(|word| {
+        word == "errexit" || (word.starts_with('-') && word.contains('e') && short_options(word))
+    });
+    ShellKind { posix: is_posix_shell(&words), login, errexit }
+}
+
+/// `-lc`, not a long option with one dash.
+fn short_options(word: &str) -> bool {
+    word.len() <= 6 && word.bytes().skip(1).all(|byte| byte.is_ascii_alphabetic())
+}
+
+/// The shell that a stage starts with: that of the stage it stands on.
+pub(super) fn inherited_shell(cx: &Extraction<'_>, stage: usize) -> ShellKind {
+    let mut lineage = cx.graph.lineage(stage);
+    lineage.pop();
+    let mut shell = ShellKind::of_platform(cx.options.platform.os != "windows");
+    for index in lineage {
+        shell = final_shell(cx, index, shell);
+    }
+    shell
+}
+
+/// The shell at the end of a stage that starts with `shell`.
+fn final_shell(cx: &Extraction<'_>, stage: usize, mut shell: ShellKind) -> ShellKind {
+    for (_, instruction) in cx.instructions_of(stage) {
+        if let InstructionKind::Shell(words) = &instruction.kind {
+            shell = shell_kind(words);
+        }
+    }
+    shell
+}
+
+/// Fills [`Facts::stages`].
+pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+    let shipped = shipped(cx);
+    for stage in &cx.graph.stages {
+        let Some(from) = cx.tree.instructions.get(stage.from) else { continue };
+        let InstructionKind::From(clause) = &from.kind else { continue };
+        let reference = cx.origin(clause.image.span);
+        let own = own_base(cx, stage, &clause.image);
+        let parent = match stage.base {
+            graph::Base::Stage(parent) => Some(StageId(parent)),
+            _ => None,
+        };
+        let root = match (&own, parent.and_then(|parent| facts.stage(parent))) {
+            (Some(base), _) => base.clone(),
+            (None, Some(parent)) => parent.root.clone(),
+            (None, None) => base::unresolved(clause.image.value.clone(), reference.clone(), Vec::new()),
+        };
+        let shell = final_shell(cx, stage.index, inherited_shell(cx, stage.index));
+        let source = &cx.tree.source;
+        let line_end = memchr::memchr(b'\n', source.get(from.span.end..).unwrap_or_default());
+        let env = environment(cx, stage.index, &root);
+        facts.stages.push(Stage {
+            id: StageId(stage.index),
+            name: stage.name.as_ref().map(|name| name.value.clone()),
+            parent,
+            lineage: cx.graph.lineage(stage.index).into_iter().map(StageId).collect(),
+            from: reference,
+            from_instruction: cx.origin(from.span),
+            base: own,
+            root,
+            env,
+            shipped: shipped.get(stage.index).copied().unwrap_or(false),
+            used: stage.role != Role::Unused,
+            after_from: Some(line_end.map_or(source.len(), |at| from.span.end + at + 1)),
+            posix_shell: shell.posix,
+            login_shell: shell.login,
+        });
+    }
+}
+
+fn own_base(cx: &Extraction<'_>, stage: &graph::Stage, written: &Spanned<String>) -> Option<Base> {
+    let origin = cx.origin(written.span);
+    match &stage.base {
+        graph::Base::Stage(_) => None,
+        graph::Base::Scratch => Some(base::scratch(written.value.clone(), origin)),
+        graph::Base::Unknown { reference, .. } => {
+            Some(base::unresolved(written.value.clone(), origin, args(reference)))
+        }
+        graph::Base::Image { reference, name, .. } => {
+            let Some(text) = reference.as_str() else {
+                return Some(base::unresolved(written.value.clone(), origin, args(reference)));
+            };
+            let mut base = base::of_reference(text, name.as_ref(), cx.tables);
+            base.written.clone_from(&written.value);
+            base.args = args(reference);
+            base.tag_origin = base::tag_range(&written.value, base.tag.as_deref()).map(|range| {
+                let start = written.span.start;
+                cx.origin(crate::span::Span::new(start + range.start, start + range.end))
+            });
+            base.origin = origin;
+            Some(base)
+        }
+    }
+}
+
+/// Names of ARGs that a value came from, each once.
+pub(super) fn args(value: &Value) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for name in value.args() {
+        if !out.iter().any(|known| known == name) {
+            out.push(name.to_owned());
+        }
+    }
+    out
+}
+
+/// Which stages reach the shipped image: the target's lineage, and the lineages of stages that it copies from.
+fn shipped(cx: &Extraction<'_>) -> Vec<bool> {
+    let mut out = vec![false; cx.graph.stages.len()];
+    let Some(target) = cx.graph.target else { return out };
+    let mark = |out: &mut Vec<bool>, stage: usize| {
+        for index in cx.graph.lineage(stage) {
+            if let Some(flag) = out.get_mut(index) {
+                *flag = true;
+            }
+        }
+    };
+    let lineage = cx.graph.lineage(target);
+    mark(&mut out, target);
+    for stage in lineage.iter().filter_map(|index| cx.graph.stages.get(*index)) {
+        for link in &stage.links {
+            if let (LinkKind::Copy, LinkSource::Stage(source)) = (link.kind, &link.source) {
+                mark(&mut out, *source);
+            }
+        }
+    }
+    out
+}
+
+fn environment(cx: &Extraction<'_>, stage: usize, root: &Base) -> Environment {
+    let (variables, known) = cx.graph.image_env(stage);
+    let base_env = cx.base_env(stage);
+    let complete = base_env.as_ref().is_some_and(|env| env.gaps != base_env::Gaps::Any);
+    let mut env = Environment { base_known: known && complete, ..Environment::default() };
+    for name in base_env.iter().flat_map(|env| &env.unknown) {
+        let var = EnvVar { value: None, origin: root.origin.clone(), from_base: true };
+        env.vars.insert((*name).to_owned(), var);
+    }
+    for variable in variables {
+        let var = match variable.assignment {
+            Some(assignment) => EnvVar {
+                value: super::env::value(cx, stage, assignment),
+                origin: super::env::pair_origin(cx, assignment),
+                from_base: false,
+            },
+            None => EnvVar {
+                value: variable.value.as_str().map(str::to_owned),
+                origin: root.origin.clone(),
+                from_base: true,
+            },
+        };
+        env.vars.insert(variable.name.to_owned(), var);
+    }
+    env
+}

@@ -1,0 +1,47 @@
+//! CU208: NVIDIA_VISIBLE_DEVICES names particular GPUs.
+
+use crate::diagnostics::{RuleId, Safety};
+use crate::rules::support::{effective_set, replace_value, variable_origin};
+use crate::rules::{Context, Rule, Sink};
+
+const VARIABLE: &str = "NVIDIA_VISIBLE_DEVICES";
+
+pub(super) struct VisibleDevicesHardcoded;
+
+impl Rule for VisibleDevicesHardcoded {
+    fn id(&self) -> RuleId {
+        RuleId::new("CU208")
+    }
+
+    fn page(&self) -> &'static str {
+        include_str!("../../../rules/CU208-visible-devices-hardcoded.md")
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
+        let Some(var) = cx.facts.final_env().and_then(|env| env.get(VARIABLE)) else { return };
+        let Some(value) = var.value.as_deref().filter(|_| !var.from_base) else { return };
+        let mut words = value.split(',').map(str::trim).filter(|word| !word.is_empty()).peekable();
+        if words.peek().is_none() || !words.all(names_one_gpu) {
+            return;
+        }
+        let mut draft = out
+            .finding(
+                variable_origin(cx.facts, VARIABLE, &var.origin),
+                format!("{VARIABLE}={value} ties the image to the GPU numbering of one host"),
+            )
+            .help("use `all` in the image; choose GPUs when the container is started (`docker run --gpus`, the scheduler)");
+        if let Some(edit) =
+            effective_set(cx.facts, VARIABLE).and_then(|set| replace_value(cx.facts, set, "all"))
+        {
+            draft = draft.fix(Safety::Safe, "use `all`", &[edit]);
+        }
+        draft.emit();
+    }
+}
+
+/// An index (`0`, `0:1` for MIG) or the UUID of a GPU or MIG device.
+fn names_one_gpu(word: &str) -> bool {
+    word.starts_with("GPU-")
+        || word.starts_with("MIG-")
+        || word.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
+}

@@ -1,0 +1,61 @@
+//! CU507: onnxruntime-gpu is built for another CUDA major than the image has.
+
+use super::shipped_python;
+use crate::diagnostics::RuleId;
+use crate::facts::{BaseKind, PythonIndex};
+use crate::rules::{Context, Rule, Sink};
+
+pub(super) struct OnnxruntimeCudaMismatch;
+
+impl Rule for OnnxruntimeCudaMismatch {
+    fn id(&self) -> RuleId {
+        RuleId::new("CU507")
+    }
+
+    fn page(&self) -> &'static str {
+        include_str!("../../../rules/CU507-onnxruntime-cuda-mismatch.md")
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
+        let facts = cx.facts;
+        for requirement in shipped_python(facts).filter(|requirement| requirement.name == "onnxruntime-gpu") {
+            let other_feed = requirement
+                .indexes
+                .iter()
+                .any(|index| !matches!(index, PythonIndex::Default | PythonIndex::Cuda { .. }));
+            if other_feed || !requirement.extras.is_empty() || requirement.url.is_some() || requirement.locked
+            {
+                continue;
+            }
+            let needs = match (&requirement.exact, requirement.bounded) {
+                (Some(version), _) => cx.tables.frameworks().needs("onnxruntime-gpu", version),
+                (None, false) => cx.tables.frameworks().newest("onnxruntime-gpu"),
+                (None, true) => None,
+            };
+            let Some(built) = needs.and_then(|needs| needs.cuda) else { continue };
+            // In a stage whose files are copied on, the libraries meant are those of the final image.
+            let Some(base) = facts.final_base().filter(|base| base.kind == BaseKind::Cuda) else { continue };
+            let Some(own) = base.cuda else { continue };
+            let suffix = format!("-cu{built}");
+            let wheels = facts
+                .python
+                .iter()
+                .any(|other| other.name.starts_with("nvidia-c") && other.name.ends_with(&suffix));
+            if own.major == built || wheels {
+                continue;
+            }
+            let version =
+                requirement.exact.as_deref().map_or_else(|| "without a version".to_owned(), str::to_owned);
+            out.finding(
+                &requirement.origin,
+                format!(
+                    "onnxruntime-gpu {version} is built for CUDA {built}; this image has CUDA {}.{}",
+                    own.major, own.minor
+                ),
+            )
+            .related(&base.origin, "the image's CUDA")
+            .help(format!("use a CUDA {built} base image, or a version built for CUDA {}", own.major))
+            .emit();
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! CU403: NVIDIA packages fetched without verification.
+
+use crate::diagnostics::{RuleId, Safety};
+use crate::rules::support::written;
+use crate::rules::{Context, Rule, Sink};
+
+pub(super) struct InsecureCudaRepo;
+
+impl Rule for InsecureCudaRepo {
+    fn id(&self) -> RuleId {
+        RuleId::new("CU403")
+    }
+
+    fn page(&self) -> &'static str {
+        include_str!("../../../rules/CU403-insecure-cuda-repo.md")
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
+        for repository in cx.facts.repositories.iter().filter(|repository| !repository.unverified.is_empty())
+        {
+            let how: Vec<String> = repository.unverified.iter().map(|how| format!("`{how}`")).collect();
+            let mut draft = out
+                .finding(
+                    &repository.origin,
+                    format!("NVIDIA packages are fetched without verification ({})", how.join(", ")),
+                )
+                .help("use https and the signed repository: install the package cuda-keyring");
+            if let Some(text) =
+                written(cx.facts, &repository.origin).and_then(|text| std::str::from_utf8(text).ok())
+                && text.contains("http://")
+                && repository.unverified.iter().all(|how| how == "http")
+            {
+                let secure = text.replace("http://", "https://");
+                draft = draft.fix(Safety::Safe, "use https", &[(repository.origin.clone(), secure)]);
+            }
+            draft.emit();
+        }
+    }
+}

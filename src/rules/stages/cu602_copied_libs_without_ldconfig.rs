@@ -1,0 +1,128 @@
+//! CU602: libraries are copied into a folder that the loader does not search.
+
+use super::paths::brings_libraries;
+use crate::diagnostics::{RuleId, Safety, Severity};
+use crate::facts::{Copy, CopyFrom, Facts, LoaderVia, Origin};
+use crate::rules::{Context, Rule, Sink};
+use crate::span::Span;
+
+pub(super) struct CopiedLibsWithoutLdconfig;
+
+impl Rule for CopiedLibsWithoutLdconfig {
+    fn id(&self) -> RuleId {
+        RuleId::new("CU602")
+    }
+
+    fn page(&self) -> &'static str {
+        include_str!("../../../rules/CU602-copied-libs-without-ldconfig.md")
+    }
+
+    fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
+        let facts = cx.facts;
+        let mut seen = Vec::new();
+        for copy in facts.copies.iter().filter(|copy| facts.in_final_lineage(copy.stage) && !copy.heredoc) {
+            if matches!(copy.from, CopyFrom::Unknown(_)) {
+                continue;
+            }
+            let Some(library) =
+                copy.sources.iter().find(|word| word.text.as_deref().is_some_and(is_cuda_library))
+            else {
+                continue;
+            };
+            let Some(folder) = folder(copy) else { continue };
+            if default_folder(&folder)
+                || seen.contains(&folder)
+                || facts.final_env().is_none_or(|env| !env.base_known)
+            {
+                continue;
+            }
+            let in_conf = folder == "/usr/local/lib"
+                && !facts.final_base().is_some_and(|base| base.os.as_ref().is_some_and(|os| os.musl));
+            if covered(facts, &folder) || (in_conf && refreshed_later(facts, copy)) {
+                continue;
+            }
+            seen.push(folder.clone());
+            let name = library.text.as_deref().unwrap_or(&library.raw);
+            let draft = out.finding(
+                &copy.destination.origin,
+                if in_conf {
+                    format!("`{name}` goes to {folder}, but the loader's cache is not refreshed after it")
+                } else {
+                    format!("`{name}` goes to {folder}, which is in neither the loader's default path, ld.so.conf.d nor LD_LIBRARY_PATH")
+                },
+            );
+            if in_conf {
+                let mut draft = draft.severity(Severity::Info).help("run `ldconfig` after the COPY; the NVIDIA runtime does so at start, a plain `docker run` does not");
+                if let Some(edit) = ldconfig_after(facts, copy) {
+                    draft = draft.fix(Safety::Safe, "run ldconfig after the COPY", &[edit]);
+                }
+                draft.emit();
+            } else {
+                draft.help(format!("RUN echo {folder} > /etc/ld.so.conf.d/app.conf && ldconfig, or ENV LD_LIBRARY_PATH={folder}")).emit();
+            }
+        }
+    }
+}
+
+/// Whether a copied path brings CUDA, cuDNN, NCCL or TensorRT libraries.
+fn is_cuda_library(path: &str) -> bool {
+    let known = [
+        "cuda", "cudart", "cudnn", "cublas", "cufft", "curand", "cusolver", "cusparse", "nvrtc", "nvjpeg",
+        "nccl", "nvinfer", "tensorrt", "trt", "npp",
+    ];
+    brings_libraries(path) && known.iter().any(|word| path.to_ascii_lowercase().contains(word))
+}
+
+/// The folder that receives the files.
+fn folder(copy: &Copy) -> Option<String> {
+    let destination = copy.destination.text.as_deref()?;
+    if !destination.starts_with('/') {
+        return None;
+    }
+    let name = destination.rsplit('/').next().unwrap_or_default();
+    let folder = if name.contains(".so") {
+        destination.rsplit_once('/').map_or("", |(folder, _)| folder)
+    } else {
+        destination
+    };
+    Some(folder.trim_end_matches('/').to_owned())
+}
+
+/// Folders that the loader searches without being told (ld.so(8)), and Python's packages, which have RPATHs.
+fn default_folder(folder: &str) -> bool {
+    let roots = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"];
+    roots.contains(&folder)
+        || ["/lib/", "/usr/lib/"]
+            .iter()
+            .any(|root| folder.strip_prefix(root).is_some_and(|rest| rest.ends_with("-linux-gnu")))
+        || folder.contains("site-packages")
+        || folder.contains("dist-packages")
+        || folder.starts_with("/usr/local/cuda")
+}
+
+fn covered(facts: &Facts, folder: &str) -> bool {
+    facts.loader.iter().any(|entry| {
+        facts.in_final_lineage(entry.stage)
+            && entry.survives
+            && entry.directory.trim_end_matches('/') == folder
+            && (entry.via == LoaderVia::Environment || entry.cache_refreshed)
+    })
+}
+
+fn refreshed_later(facts: &Facts, copy: &Copy) -> bool {
+    facts.commands.iter().any(|command| {
+        command.program.as_deref() == Some("ldconfig")
+            && command.instruction > copy.instruction
+            && facts.in_final_lineage(command.stage)
+    })
+}
+
+fn ldconfig_after(facts: &Facts, copy: &Copy) -> Option<(Origin, String)> {
+    let (file, span) = copy.origin.as_file()?;
+    let bytes = &facts.sources.get(file.0)?.bytes;
+    let line_end = memchr::memchr(b'\n', bytes.get(span.end..)?).map(|at| span.end + at + 1);
+    match line_end {
+        Some(at) => Some((Origin::file(file, Span::new(at, at)), "RUN ldconfig\n".to_owned())),
+        None => Some((Origin::file(file, Span::new(span.end, span.end)), "\nRUN ldconfig\n".to_owned())),
+    }
+}
