@@ -13,20 +13,20 @@ mod context;
 mod context_files;
 mod copies;
 mod cuda_paths;
+mod cuda_uses;
 mod env;
 mod executed;
 mod exports;
 mod file_ops;
 mod glob;
+mod gpu_queries;
 mod loader;
 mod loader_env;
 mod packages;
-mod stages;
-mod cuda_uses;
-mod gpu_queries;
 mod payload;
 mod python;
 mod source_builds;
+mod stages;
 mod steps;
 #[cfg(test)]
 mod testing;
@@ -185,7 +185,8 @@ impl Extraction<'_> {
         if file != self.file {
             return 0;
         }
-        let after = self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
+        let after =
+            self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
         after.saturating_sub(1)
     }
 
@@ -241,4 +242,3 @@ fn problems_of(tree: &Dockerfile, graph: &StageGraph) -> Vec<Problem> {
     })
     .collect()
 }
-
