@@ -198,7 +198,11 @@ fn broken_extensions_are_refused_with_places() {
         )),
         ["site.toml:5:10: [branch] `625` reports CUDA 12.0, the older 620 CUDA 13.5"]
     );
-    assert_eq!(errors("env = 1")[0], "site.toml:1:1: there is no table `env`", "only row tables can be extended");
+    assert_eq!(
+        errors("env = 1")[0],
+        "site.toml:1:1: there is no table `env`",
+        "only row tables can be extended"
+    );
 }
 
 #[test]

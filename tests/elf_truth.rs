@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 
-use cudalint::elf::{CodeKind, Compression, CudartKind, FileKind, ScannedFile, Scanner, SectionClass, SmSuffix};
+use cudalint::elf::{
+    CodeKind, Compression, CudartKind, FileKind, ScannedFile, Scanner, SectionClass, SmSuffix,
+};
 use cudalint::limits::Limits;
 use serde_json::Value;
 
@@ -102,7 +104,11 @@ fn differences(file: &ScannedFile, truth: &Value) -> Vec<(&'static str, String)>
     check("problems", format!("{:?}", file.problems), "[]".to_owned());
     let cudart = file.cudart.as_ref();
     if file.kind == FileKind::Elf {
-        check("cudart", show(&cudart.and_then(|c| c.version()).map(|(v, _)| v.to_string())), text("cudart_version"));
+        check(
+            "cudart",
+            show(&cudart.and_then(|c| c.version()).map(|(v, _)| v.to_string())),
+            text("cudart_version"),
+        );
         let is_static = cudart.is_some_and(|cudart| cudart.kind == CudartKind::Static);
         check("static", is_static.to_string(), truth["static_cudart"].to_string());
     }
@@ -119,7 +125,8 @@ fn differences(file: &ScannedFile, truth: &Value) -> Vec<(&'static str, String)>
         check("runpath", show(&elf.runpath), text("runpath"));
         check("build_id", show(&elf.build_id), text("build_id"));
         check("needed", format!("{:?}", elf.needed), format!("{:?}", strings(&truth["needed"])));
-        let defined: Vec<_> = elf.version_definitions.iter().map(|definition| definition.name.clone()).collect();
+        let defined: Vec<_> =
+            elf.version_definitions.iter().map(|definition| definition.name.clone()).collect();
         let expected = strings(&truth["verdef"]);
         // The base entry and one child may carry the same text; only the set matters.
         check(
@@ -167,7 +174,11 @@ fn agrees_with_measured_files() {
         let get = &row["get"];
         let word = |key: &str| get[key].as_str();
         let platform = word("platform").or_else(|| word("arch")).unwrap_or_default();
-        let package = format!("{}-{}-{platform}", word("package").unwrap_or_default(), word("version").unwrap_or_default());
+        let package = format!(
+            "{}-{}-{platform}",
+            word("package").unwrap_or_default(),
+            word("version").unwrap_or_default()
+        );
         let path = row["path"].as_str().expect("a path");
         let on_disk = PathBuf::from(&folder).join(&package).join(path);
         let Ok(reader) = File::open(&on_disk) else { continue };
@@ -183,7 +194,9 @@ fn agrees_with_measured_files() {
             failures.entry(what).or_default().push(format!("{package}/{path}: {message}"));
         }
     }
-    println!("{files} files, {bytes} bytes, at most {peak} bytes kept, driver versions known from {known_drivers:?}");
+    println!(
+        "{files} files, {bytes} bytes, at most {peak} bytes kept, driver versions known from {known_drivers:?}"
+    );
     for (what, messages) in &failures {
         println!("{what}: {} differ", messages.len());
         for message in messages.iter().take(40) {

@@ -26,7 +26,8 @@ fn command(executed: &Executed, resolved: &Resolved) -> Option<Command> {
         .assignments
         .iter()
         .map(|assignment| {
-            let value = known(&assignment.value).filter(|_| !assignment.append && assignment.elements.is_empty());
+            let value =
+                known(&assignment.value).filter(|_| !assignment.append && assignment.elements.is_empty());
             (assignment.name.clone(), value)
         })
         .collect();

@@ -36,9 +36,7 @@ fn has_heredoc(transfer: &Transfer) -> bool {
 
 /// A word that BuildKit expands.
 pub(super) fn word(cx: &Extraction<'_>, stage: usize, instruction: usize, written: &Spanned<String>) -> Word {
-    let unsure = env::references(&written.value)
-        .iter()
-        .any(|name| cx.unsure.name(stage, name));
+    let unsure = env::references(&written.value).iter().any(|name| cx.unsure.name(stage, name));
     let value = cx.graph.scope(stage, cx.position(stage, instruction)).expand(&written.value);
     let text = value.ok().filter(|_| !unsure).and_then(|value| value.as_str().map(str::to_owned));
     Word { text, raw: written.value.clone(), origin: cx.origin(written.span) }

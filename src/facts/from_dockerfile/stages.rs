@@ -30,7 +30,10 @@ pub(super) fn shell_kind(words: &[Spanned<String>]) -> ShellKind {
     let words: Vec<String> = words.iter().map(|word| word.value.clone()).collect();
     let login = words.iter().any(|word| {
         matches!(word.as_str(), "--login" | "--interactive")
-            || (word.starts_with('-') && !word.starts_with("--") && word.contains(['l', 'i']) && short_options(word))
+            || (word.starts_with('-')
+                && !word.starts_with("--")
+                && word.contains(['l', 'i'])
+                && short_options(word))
     });
     let errexit = words.iter().any(|word| {
         word == "errexit" || (word.starts_with('-') && word.contains('e') && short_options(word))
@@ -119,11 +122,10 @@ fn own_base(cx: &Extraction<'_>, stage: &graph::Stage, written: &Spanned<String>
             let mut base = base::of_reference(text, name.as_ref(), cx.tables);
             base.written.clone_from(&written.value);
             base.args = args(reference);
-            base.tag_origin =
-                base::tag_range(&written.value, base.tag.as_deref()).map(|range| {
-                    let start = written.span.start;
-                    cx.origin(crate::span::Span::new(start + range.start, start + range.end))
-                });
+            base.tag_origin = base::tag_range(&written.value, base.tag.as_deref()).map(|range| {
+                let start = written.span.start;
+                cx.origin(crate::span::Span::new(start + range.start, start + range.end))
+            });
             base.origin = origin;
             Some(base)
         }
