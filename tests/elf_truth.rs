@@ -23,7 +23,9 @@ fn strings(value: &Value) -> Vec<String> {
 
 fn listing(value: &Value) -> Listing {
     let mut out = Listing::new();
-    for row in value.as_array().into_iter().flatten() {
+    // A list of rows, or such a list for each section.
+    let by_section = value.as_object().into_iter().flat_map(|sections| sections.values());
+    for row in by_section.chain([value]).filter_map(Value::as_array).flatten() {
         let text = |key: &str| row[key].as_str().map(str::to_owned);
         let key = (
             text("kind").unwrap_or_default(),
@@ -61,7 +63,7 @@ fn ours(file: &ScannedFile, sections: &[SectionClass], old_tool: bool) -> Listin
 }
 
 fn fatbin_agrees(file: &ScannedFile, truth: &Value) -> Result<(), String> {
-    use SectionClass::{File, NvFatbin, Other, RawCubin, RelFatbin, Unknown};
+    use SectionClass::{File, NvFatbin, Other, RelFatbin, Unknown};
     if truth.is_null() {
         let found = ours(file, &[File, NvFatbin, Other, RelFatbin, Unknown], false);
         return if found.is_empty() { Ok(()) } else { Err(format!("no fatbin expected, found {found:?}")) };
@@ -79,9 +81,9 @@ fn fatbin_agrees(file: &ScannedFile, truth: &Value) -> Result<(), String> {
         return Err(format!("-all listing: got {all:?}, expected {:?}", listing(&truth["all"])));
     }
     if !truth["elsewhere_by_reader"].is_null() {
-        let other = ours(file, &[Other, RawCubin, Unknown], old_tool);
+        let other = ours(file, &[Other], old_tool);
         let expected = listing(&truth["elsewhere_by_reader"]);
-        if ours(file, &[Other, Unknown], old_tool) != expected && other != expected {
+        if other != expected {
             return Err(format!("elsewhere: got {other:?}, expected {expected:?}"));
         }
     }
@@ -123,7 +125,10 @@ fn differences(file: &ScannedFile, truth: &Value) -> Vec<(&'static str, String)>
         check("soname", show(&elf.soname), text("soname"));
         check("rpath", show(&elf.rpath), text("rpath"));
         check("runpath", show(&elf.runpath), text("runpath"));
-        check("build_id", show(&elf.build_id), text("build_id"));
+        // The tool behind the facts refuses notes that patchelf misaligned.
+        if !truth["build_id"].is_null() {
+            check("build_id", show(&elf.build_id), text("build_id"));
+        }
         check("needed", format!("{:?}", elf.needed), format!("{:?}", strings(&truth["needed"])));
         let defined: Vec<_> =
             elf.version_definitions.iter().map(|definition| definition.name.clone()).collect();

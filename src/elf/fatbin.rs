@@ -62,6 +62,7 @@ pub(super) struct EntryHeader {
 impl EntryHeader {
     /// Reads the first 64 bytes of an entry; `None` when they are none.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.get(..ENTRY_BYTES)?;
         let header_bytes = usize::try_from(u32_at(bytes, 4)?).ok()?;
         let sane = u16_at(bytes, 2)? == 0x0101
             && (ENTRY_BYTES..=MAX_ENTRY_HEADER).contains(&header_bytes)
@@ -229,7 +230,9 @@ pub(super) fn cubin(bytes: &[u8]) -> Option<Cubin> {
     let old = bytes.get(7..9)? == [0x33, 7];
     let new = bytes.get(7..9)? == [0x41, 8];
     let (number, suffix, release) = if old {
-        let suffix = if flags & 0x800 != 0 { SmSuffix::ArchSpecific } else { SmSuffix::None };
+        // Architecture-specific targets exist from sm_90 on; older cubins use the bit for something else.
+        let specific = flags & 0x800 != 0 && flags & 0xff >= 90;
+        let suffix = if specific { SmSuffix::ArchSpecific } else { SmSuffix::None };
         (flags & 0xff, suffix, u32_at(bytes, 20))
     } else if new {
         ((flags >> 8) & 0xffff, SmSuffix::None, noted_release(bytes))

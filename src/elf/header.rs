@@ -135,11 +135,6 @@ impl Header {
         (count != 0).then(|| (self.shoff, self.shentsize.saturating_mul(count.min(MAX_SECTIONS))))
     }
 
-    /// Offset of the section table.
-    pub fn section_offset(&self) -> Option<u64> {
-        self.section_table(None).map(|(offset, _)| offset)
-    }
-
     /// Whether the header promises program headers (`e_phnum` is not 0).
     pub fn promises_segments(&self) -> bool {
         self.phnum != 0

@@ -81,11 +81,6 @@ impl Keeper {
         self.over_budget
     }
 
-    /// Number of bytes seen.
-    pub fn position(&self) -> u64 {
-        self.position
-    }
-
     /// Takes the next bytes of the file.
     pub fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {

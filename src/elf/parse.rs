@@ -446,20 +446,24 @@ fn read_notes(
         }
     }
     let present = !areas.is_empty();
+    let by_section = areas.iter().any(|(.., section)| section.is_some());
     for (offset, size, align, section) in areas {
         let area = usize::try_from(size).ok().and_then(|size| data.get(offset, size));
         let Some(area) = area else {
             whole = false;
             continue;
         };
-        whole &= notes_in(facts, header, &area, align, section.as_deref());
+        // patchelf gives a note of four-byte padding to a section aligned to eight.
+        let eight = align == 8 && notes_in(facts, header, &area, 8, section.as_deref());
+        let readable = eight || notes_in(facts, header, &area, 4, section.as_deref());
+        // patchelf also moves note sections and leaves the segment pointing to what took their place.
+        whole &= readable || (section.is_none() && by_section);
     }
     facts.parts.notes = state(present, whole);
 }
 
-fn notes_in(facts: &mut ElfFacts, header: &Header, area: &[u8], align: u64, section: Option<&str>) -> bool {
+fn notes_in(facts: &mut ElfFacts, header: &Header, area: &[u8], align: usize, section: Option<&str>) -> bool {
     let n = header.numbers;
-    let align = if align == 8 { 8 } else { 4 };
     let padded = |len: usize| len.checked_next_multiple_of(align);
     let mut at = 0usize;
     while at.saturating_add(12) <= area.len() {
@@ -491,13 +495,12 @@ fn notes_in(facts: &mut ElfFacts, header: &Header, area: &[u8], align: u64, sect
                 }
             }
             ("GNU", 5) => {}
-            _ if data.len() <= NOTE_BYTES && facts.notes.len() < MAX_NOTES => facts.notes.push(Note {
-                section: section.map(str::to_owned),
-                owner,
-                kind,
-                data: data.to_vec(),
-            }),
-            _ => {}
+            _ => {
+                let note = Note { section: section.map(str::to_owned), owner, kind, data: data.to_vec() };
+                if data.len() <= NOTE_BYTES && facts.notes.len() < MAX_NOTES && !facts.notes.contains(&note) {
+                    facts.notes.push(note);
+                }
+            }
         }
     }
     true

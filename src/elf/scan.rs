@@ -17,6 +17,9 @@ use super::{CudartEvidence, DeviceCode, DriverLibrary, cudart, driver, parse, pt
 
 /// Bytes of the window that moves over the file.
 const WINDOW: usize = 512 << 10;
+/// Libraries that toolkits ship stubs of. Others of NVIDIA's (nvToolsExt) have nothing but short functions either.
+const STUB_PREFIXES: [&str; 8] =
+    ["libcu", "libnpp", "libnvidia-", "libnvjpeg", "libnvrtc", "libnvJitLink", "libnvfatbin", "libnvgraph"];
 /// Smallest file that is read; none smaller holds any of the facts.
 const MIN_BYTES: u64 = 512;
 
@@ -494,7 +497,7 @@ impl<'s> Pass<'s> {
 /// Decides what the file is: a driver library, a stub, a CUDA runtime or a file with one inside.
 fn judge(file: &mut ScannedFile, facts: &ElfFacts, found: &Found, keeper: &Keeper, name: &str, size: u64) {
     file.driver = driver::library(facts, found, keeper.data(), name, size);
-    let nvidia = |soname: &str| ["libcu", "libnv", "libnpp"].iter().any(|prefix| soname.starts_with(prefix));
+    let nvidia = |soname: &str| STUB_PREFIXES.iter().any(|prefix| soname.starts_with(prefix));
     file.stub = facts.soname.as_deref().is_some_and(nvidia) && facts.has_stub_symbols(size);
     // libcuda has the same constant with its own meaning, so the SONAME decides first.
     if file.driver.is_none() {

@@ -24,8 +24,15 @@ const CARRIERS: &[(&str, ArchListKind)] = &[
     ("CUDA_ARCHITECTURES", ArchListKind::OtherVariable),
 ];
 /// Variables whose value holds options of a compiler or of CMake.
-const OPTION_CARRIERS: &[&str] =
-    &["CMAKE_ARGS", "NVCC_APPEND_FLAGS", "NVCC_PREPEND_FLAGS", "NVCC_FLAGS", "NVCCFLAGS", "CUDAFLAGS", "NVCC_GENCODE"];
+const OPTION_CARRIERS: &[&str] = &[
+    "CMAKE_ARGS",
+    "NVCC_APPEND_FLAGS",
+    "NVCC_PREPEND_FLAGS",
+    "NVCC_FLAGS",
+    "NVCCFLAGS",
+    "CUDAFLAGS",
+    "NVCC_GENCODE",
+];
 
 /// How a carrier's list is written.
 fn carrier_kind(name: &str) -> Option<ArchListKind> {
@@ -48,7 +55,12 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
 fn assigned(cx: &Extraction<'_>, facts: &Facts, lists: &mut Vec<ArchList>) {
     for set in &facts.env_sets {
         let word = Word { text: set.value.clone(), raw: set.raw.clone(), origin: set.value_origin.clone() };
-        of_variable(&word, &set.name, Place { stage: set.stage, instruction: cx.instruction_at(&set.instruction) }, lists);
+        of_variable(
+            &word,
+            &set.name,
+            Place { stage: set.stage, instruction: cx.instruction_at(&set.instruction) },
+            lists,
+        );
     }
     for stage in &cx.graph.stages {
         for argument in stage.assignments.iter().filter(|one| one.kind == AssignmentKind::Arg) {
@@ -81,7 +93,8 @@ struct Place {
 fn of_step(step: &Step<'_>, lists: &mut Vec<ArchList>) {
     let place = Place { stage: step.stage(), instruction: step.instruction() };
     let command = step.command();
-    let inline = command.assignments.iter().map(|assignment| (assignment.name.clone(), assignment.value.clone()));
+    let inline =
+        command.assignments.iter().map(|assignment| (assignment.name.clone(), assignment.value.clone()));
     let program = command.program();
     let by_env = program.iter().flat_map(|program| program.environment.iter().cloned());
     let exported = match &step.action {
@@ -94,7 +107,10 @@ fn of_step(step: &Step<'_>, lists: &mut Vec<ArchList>) {
         of_variable(&step.executed.word(&value), &name, place, lists);
     }
     // Text that is only shown or written somewhere is no option of a compiler, nor are a package's name or a test.
-    let builds = matches!(step.action, Action::Build(_) | Action::Python(_) | Action::RunScript { .. } | Action::Program);
+    let builds = matches!(
+        step.action,
+        Action::Build(_) | Action::Python(_) | Action::RunScript { .. } | Action::Program
+    );
     let Some(program) = program.filter(|_| builds) else { return };
     if matches!(program.name, "sed" | "grep" | "test" | "[" | "[[" | "awk" | "perl") {
         return;
@@ -160,7 +176,11 @@ impl<'w> Slice<'w> {
 
     /// What follows the first `skip` bytes.
     fn after(&self, skip: usize) -> Self {
-        Self { word: self.word, start: self.start + skip, text: self.text.get(skip..).unwrap_or_default().to_owned() }
+        Self {
+            word: self.word,
+            start: self.start + skip,
+            text: self.text.get(skip..).unwrap_or_default().to_owned(),
+        }
     }
 
     /// The parts between separators, empty ones left out.
@@ -390,7 +410,11 @@ fn gencode_entries(value: &Slice<'_>, entries: &mut Vec<ArchEntry>) -> bool {
             continue;
         };
         let target: Option<SmTarget> = part.text.trim_start_matches("lto_").parse().ok().or_else(|| {
-            part.text.strip_prefix("lto_").and_then(|digits| digits.parse().ok()).and_then(ComputeCapability::from_sm_number).map(SmTarget::plain)
+            part.text
+                .strip_prefix("lto_")
+                .and_then(|digits| digits.parse().ok())
+                .and_then(ComputeCapability::from_sm_number)
+                .map(SmTarget::plain)
         });
         complete &= target.is_some();
         entries.push(entry(&part, target, sass, ptx));
@@ -424,7 +448,9 @@ mod tests {
                     (false, true) => "ptx",
                     (false, false) => "none",
                 };
-                entry.target.map_or_else(|| format!("{} {form}", entry.word), |target| format!("{target} {form}"))
+                entry
+                    .target
+                    .map_or_else(|| format!("{} {form}", entry.word), |target| format!("{target} {form}"))
             })
             .collect()
     }
@@ -459,7 +485,8 @@ mod tests {
 
     #[test]
     fn cmake_lists() {
-        let found = lists(&["-S", ".", "-DCMAKE_CUDA_ARCHITECTURES=75;80-real;90-virtual", "-D", "GGML_CUDA=ON"]);
+        let found =
+            lists(&["-S", ".", "-DCMAKE_CUDA_ARCHITECTURES=75;80-real;90-virtual", "-D", "GGML_CUDA=ON"]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].kind, ArchListKind::CmakeCudaArchitectures);
         assert_eq!(shown_entries(&found[0]), ["7.5 both", "8.0 sass", "9.0 ptx"]);
@@ -470,7 +497,11 @@ mod tests {
 
     #[test]
     fn gencode_of_one_command_is_one_list() {
-        let found = lists(&["-gencode", "arch=compute_80,code=sm_80", "-gencode=arch=compute_90,code=[sm_90,compute_90]"]);
+        let found = lists(&[
+            "-gencode",
+            "arch=compute_80,code=sm_80",
+            "-gencode=arch=compute_90,code=[sm_90,compute_90]",
+        ]);
         assert_eq!(found.len(), 1);
         assert_eq!(shown_entries(&found[0]), ["8.0 sass", "9.0 sass", "9.0 ptx"]);
         assert_eq!(found[0].entries[0].origin, Origin::file(FileId(0), Span::new(121, 126)));
@@ -479,7 +510,11 @@ mod tests {
 
     #[test]
     fn options_in_a_quoted_variable_of_make() {
-        let found = lists(&["-C", "/src", "ARCH=\"-gencode arch=compute_75,code=sm_75 -gencode arch=compute_89,code=[sm_89,compute_89]\""]);
+        let found = lists(&[
+            "-C",
+            "/src",
+            "ARCH=\"-gencode arch=compute_75,code=sm_75 -gencode arch=compute_89,code=[sm_89,compute_89]\"",
+        ]);
         assert_eq!(found.len(), 1);
         assert_eq!(shown_entries(&found[0]), ["7.5 sass", "8.9 sass", "8.9 ptx"]);
     }
@@ -495,5 +530,28 @@ mod tests {
     fn unknown_parts_make_a_list_incomplete() {
         let found = lists(&["-gencode", "arch=compute_80,code=$CODE"]);
         assert!(!found[0].complete);
+    }
+
+    #[test]
+    fn lists_of_a_dockerfile() {
+        use crate::facts::from_dockerfile::testing::{at, facts};
+        let facts = facts(
+            "FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nARG TORCH_CUDA_ARCH_LIST=\"8.0;8.6+PTX\"\nENV CUDAARCHS=75\nRUN TCNN_CUDA_ARCHITECTURES=86 pip install x && nvcc -gencode arch=compute_80,code=sm_80 -o a a.cu\nRUN cmake -DCMAKE_CUDA_ARCHITECTURES=\"80;90\" .\nRUN echo -gencode arch=compute_50,code=sm_50\n",
+        );
+        let shown: Vec<(&str, &str)> =
+            facts.arch_lists.iter().map(|list| (list.carrier.as_str(), at(&facts, &list.origin))).collect();
+        assert_eq!(
+            shown,
+            [
+                ("CUDAARCHS", "75"),
+                ("TORCH_CUDA_ARCH_LIST", "8.0;8.6+PTX"),
+                ("TCNN_CUDA_ARCHITECTURES", "86"),
+                ("nvcc", "arch=compute_80,code=sm_80"),
+                ("CMAKE_CUDA_ARCHITECTURES", "80;90"),
+            ]
+        );
+        let last = &facts.arch_lists[4].entries[1];
+        assert_eq!(at(&facts, &last.origin), "90");
+        assert_eq!(facts.arch_lists[3].instruction, 3);
     }
 }

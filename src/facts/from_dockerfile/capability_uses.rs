@@ -5,12 +5,20 @@
 use crate::facts::manifest::normalize_name;
 use crate::facts::{Capability, CapabilityUse, Command, CommandRole, CopyFrom, Facts, Origin, StageId};
 
-use super::Extraction;
 use super::words::{contains_word, shown};
 
 /// Python distributions that call NVML.
-const NVML_DISTRIBUTIONS: &[&str] =
-    &["nvidia-ml-py", "nvidia-ml-py3", "pynvml", "gpustat", "nvitop", "py3nvml", "nvsmi", "gputil", "nvidia-smi"];
+const NVML_DISTRIBUTIONS: &[&str] = &[
+    "nvidia-ml-py",
+    "nvidia-ml-py3",
+    "pynvml",
+    "gpustat",
+    "nvitop",
+    "py3nvml",
+    "nvsmi",
+    "gputil",
+    "nvidia-smi",
+];
 /// System packages that call NVML.
 const NVML_PACKAGES: &[&str] =
     &["datacenter-gpu-manager", "python3-pynvml", "python3-py3nvml", "nvtop", "gpustat", "dcgm", "nvitop"];
@@ -38,9 +46,10 @@ const VIDEO_CODECS: &[&str] = &[
 /// System packages and distributions that render on the GPU.
 const GRAPHICS_PACKAGES: &[&str] = &["virtualgl", "vulkan-tools", "vulkan-utils", "isaacsim"];
 /// Images whose programs render.
-const GRAPHICS_IMAGES: &[&str] = &["nvcr.io/nvidia/isaac-sim", "nvcr.io/nvidia/omniverse", "nvcr.io/nvidia/isaac-lab"];
+const GRAPHICS_IMAGES: &[&str] =
+    &["nvcr.io/nvidia/isaac-sim", "nvcr.io/nvidia/omniverse", "nvcr.io/nvidia/isaac-lab"];
 
-pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+pub(super) fn extract(facts: &mut Facts) {
     let mut uses = Uses(Vec::new());
     for command in &facts.commands {
         utility_of_command(command, &mut uses);
@@ -90,7 +99,6 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     found.sort_by(|a, b| a.origin.cmp(&b.origin).then(a.capability.cmp(&b.capability)));
     found.dedup();
     facts.capability_uses.extend(found);
-    let _ = cx;
 }
 
 struct Uses(Vec<CapabilityUse>);
@@ -98,7 +106,13 @@ struct Uses(Vec<CapabilityUse>);
 impl Uses {
     fn push(&mut self, capability: Capability, what: &str, place: (StageId, &Origin)) {
         let (stage, origin) = place;
-        self.0.push(CapabilityUse { stage, capability, what: what.to_owned(), strong: true, origin: origin.clone() });
+        self.0.push(CapabilityUse {
+            stage,
+            capability,
+            what: what.to_owned(),
+            strong: true,
+            origin: origin.clone(),
+        });
     }
 }
 
@@ -116,7 +130,10 @@ fn utility_of_command(command: &Command, uses: &mut Uses) {
     }
     let place = (command.stage, &command.origin);
     match command.program.as_deref() {
-        Some(program @ ("nvidia-smi" | "nvtop" | "nvitop" | "gpustat" | "dcgmi" | "nv-hostengine" | "dcgm-exporter")) => {
+        Some(
+            program @ ("nvidia-smi" | "nvtop" | "nvitop" | "gpustat" | "dcgmi" | "nv-hostengine"
+            | "dcgm-exporter"),
+        ) => {
             uses.push(Capability::Utility, program, place);
         }
         _ => {}
@@ -139,7 +156,9 @@ fn video_of_command(command: &Command, uses: &mut Uses) {
         if let Some(option) = VIDEO_BUILD_OPTIONS.iter().find(|option| contains_word(&text, option)) {
             uses.push(Capability::Video, option, place);
         }
-        if matches!(command.program.as_deref(), Some("git" | "wget" | "curl")) && text.contains("nv-codec-headers") {
+        if matches!(command.program.as_deref(), Some("git" | "wget" | "curl"))
+            && text.contains("nv-codec-headers")
+        {
             uses.push(Capability::Video, "nv-codec-headers", place);
         }
         if matches!(command.program.as_deref(), Some("git")) && text.contains("VideoProcessingFramework") {
@@ -207,9 +226,10 @@ fn graphics_of_command(command: &Command, uses: &mut Uses) {
 fn renders(name: &str, value: &str) -> bool {
     match name {
         "MUJOCO_GL" | "PYOPENGL_PLATFORM" => value.eq_ignore_ascii_case("egl"),
-        "__EGL_VENDOR_LIBRARY_FILENAMES" | "__EGL_VENDOR_LIBRARY_DIRS" | "VK_ICD_FILENAMES" | "VK_DRIVER_FILES" => {
-            value.contains("nvidia")
-        }
+        "__EGL_VENDOR_LIBRARY_FILENAMES"
+        | "__EGL_VENDOR_LIBRARY_DIRS"
+        | "VK_ICD_FILENAMES"
+        | "VK_DRIVER_FILES" => value.contains("nvidia"),
         "__GLX_VENDOR_LIBRARY_NAME" => value == "nvidia",
         name => name.starts_with("VGL_") && !value.is_empty(),
     }
@@ -220,7 +240,8 @@ fn graphics_of_environment(facts: &Facts, uses: &mut Uses) {
         if let Some(value) = &set.value
             && renders(&set.name, value)
         {
-            let what = if set.name.starts_with("VGL_") { set.name.clone() } else { format!("{}={value}", set.name) };
+            let what =
+                if set.name.starts_with("VGL_") { set.name.clone() } else { format!("{}={value}", set.name) };
             uses.push(Capability::Graphics, &what, (set.stage, &set.origin));
         }
     }
@@ -256,10 +277,69 @@ fn graphics_of_copies(facts: &Facts, uses: &mut Uses) {
 /// Whether the environment of a stage chooses software rendering.
 fn renders_in_software(facts: &Facts, stage: StageId) -> bool {
     facts.stage(stage).is_some_and(|stage| {
-        let chosen = |name: &str, value: &str| stage.env.value(name).is_some_and(|set| normalize_name(set) == value);
+        let chosen =
+            |name: &str, value: &str| stage.env.value(name).is_some_and(|set| normalize_name(set) == value);
         chosen("LIBGL_ALWAYS_SOFTWARE", "1")
             || chosen("LIBGL_ALWAYS_SOFTWARE", "true")
             || chosen("MUJOCO_GL", "osmesa")
             || chosen("PYOPENGL_PLATFORM", "osmesa")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::facts::Capability;
+    use crate::facts::from_dockerfile::testing::{at, facts};
+
+    /// What is seen, by capability.
+    fn shown(text: &str) -> Vec<(Capability, String, bool)> {
+        let facts = facts(text);
+        facts.capability_uses.iter().map(|one| (one.capability, one.what.clone(), one.strong)).collect()
+    }
+
+    fn uses(capability: Capability, what: &str) -> (Capability, String, bool) {
+        (capability, what.to_owned(), true)
+    }
+
+    #[test]
+    fn tools_that_need_nvml() {
+        let nvml = |text: &str| shown(text).contains(&uses(Capability::Utility, "nvidia-smi"));
+        assert!(nvml("FROM x\nHEALTHCHECK CMD nvidia-smi -L\n"));
+        assert!(nvml("FROM x\nCMD [\"/bin/sh\", \"-c\", \"nvidia-smi -L; exec plugin\"]\n"));
+        assert!(!nvml("FROM x\nRUN nvidia-smi || true\n"));
+        assert_eq!(shown("FROM x\nRUN pip install gpustat\n"), [uses(Capability::Utility, "gpustat")]);
+    }
+
+    #[test]
+    fn codecs() {
+        let found = shown(
+            "FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\nCMD [\"ffmpeg\", \"-hwaccel\", \"cuda\", \"-i\", \"in.mp4\", \"-c:v\", \"hevc_nvenc\", \"out.mp4\"]\n",
+        );
+        assert_eq!(found, [uses(Capability::Video, "-hwaccel"), uses(Capability::Video, "hevc_nvenc")]);
+        let found =
+            shown("FROM x\nRUN ./configure --enable-nvenc --prefix=/x && cmake -D WITH_NVCUVID=ON .\n");
+        assert_eq!(
+            found,
+            [uses(Capability::Video, "--enable-nvenc"), uses(Capability::Video, "WITH_NVCUVID")]
+        );
+        assert!(shown("FROM x\nRUN apt-get install -y ffmpeg\nCMD ffmpeg -i a b\n").is_empty());
+        assert_eq!(
+            shown("FROM x\nRUN pip install PyNvVideoCodec==1.0.2\n"),
+            [uses(Capability::Video, "pynvvideocodec")]
+        );
+    }
+
+    #[test]
+    fn rendering() {
+        assert_eq!(shown("FROM x\nENV MUJOCO_GL=egl\n"), [uses(Capability::Graphics, "MUJOCO_GL=egl")]);
+        assert!(shown("FROM x\nENV MUJOCO_GL=egl\nENV MUJOCO_GL=osmesa\n").is_empty());
+        assert_eq!(
+            shown("FROM x\nCOPY nvidia_icd.json /etc/vulkan/icd.d/\n"),
+            [uses(Capability::Graphics, "nvidia_icd.json")]
+        );
+        let software = shown("FROM x\nENV PYOPENGL_PLATFORM=egl LIBGL_ALWAYS_SOFTWARE=1\n");
+        assert_eq!(software.iter().map(|(.., strong)| *strong).collect::<Vec<_>>(), [false]);
+        let facts = facts("FROM x\nENV A=b MUJOCO_GL=egl\n");
+        assert_eq!(at(&facts, &facts.capability_uses[0].origin), "MUJOCO_GL=egl");
+    }
 }

@@ -8,7 +8,8 @@ use super::{Extraction, Problem};
 use crate::dockerfile::shell::Action;
 use crate::dockerfile::shell::tools::{CondaCommand, CondaVerb};
 use crate::facts::manifest::{
-    CondaSpec, PixiManifest, parse_match_spec, read_conda_spec_file, read_environment_yml, read_pixi, read_pyproject,
+    CondaSpec, PixiManifest, parse_match_spec, read_conda_spec_file, read_environment_yml, read_pixi,
+    read_pyproject,
 };
 use crate::facts::{CondaPackage, Facts, Origin, StageId};
 use crate::span::Span;
@@ -30,7 +31,8 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec
         if command.verb == CondaVerb::Remove {
             return;
         }
-        let lineage = facts.stage(step.stage()).map_or_else(|| vec![step.stage()], |stage| stage.lineage.clone());
+        let lineage =
+            facts.stage(step.stage()).map_or_else(|| vec![step.stage()], |stage| stage.lineage.clone());
         let mut common = Common {
             channels: command.channels.iter().filter_map(|word| word.literal()).map(str::to_owned).collect(),
             override_cuda: match step.own_variable(cx, "CONDA_OVERRIDE_CUDA") {
@@ -94,19 +96,15 @@ fn files(
     found: &mut Vec<CondaPackage>,
     problems: &mut Vec<Problem>,
 ) {
-    let mut paths: Vec<String> =
-        command.files.iter().filter_map(|word| word.literal()).map(str::to_owned).collect();
-    if paths.is_empty() && matches!(command.verb, CondaVerb::EnvCreate | CondaVerb::EnvUpdate) {
-        paths.push("environment.yml".to_owned());
-    }
-    if command.tool == "pixi" && command.verb == CondaVerb::Install {
-        pixi(cx, facts, dirs, step, command, common, found, problems);
+    if command.tool == "pixi" {
+        if command.verb == CondaVerb::Install {
+            pixi(cx, facts, dirs, step, command, common, found, problems);
+        }
         return;
     }
-    for path in paths {
+    for path in files_of(command) {
         let Some(text) = cx.context_text(facts, dirs, step, &path) else { continue };
-        let yaml = [".yml", ".yaml"].iter().any(|end| path.ends_with(end));
-        let specs = if yaml {
+        let specs = if is_yaml(&path) {
             match read_environment_yml(&text.text) {
                 Ok(environment) => {
                     let mut common = common.clone();
@@ -118,7 +116,10 @@ fn files(
                     continue;
                 }
                 Err(error) => {
-                    problems.push(Problem { origin: Origin::file(text.file, error.span), message: error.message });
+                    problems.push(Problem {
+                        origin: Origin::file(text.file, error.span),
+                        message: error.message,
+                    });
                     continue;
                 }
             }
@@ -144,10 +145,7 @@ fn pixi(
     found: &mut Vec<CondaPackage>,
     problems: &mut Vec<Problem>,
 ) {
-    let manifest = command.flags.iter().find(|flag| flag.name == "--manifest-path").and_then(|flag| flag.value.as_ref());
-    let named = manifest.and_then(|word| word.literal()).map(str::to_owned);
-    let candidates = named.map_or_else(|| vec!["pixi.toml".to_owned(), "pyproject.toml".to_owned()], |path| vec![path]);
-    let Some((text, manifest)) = candidates.iter().find_map(|path| {
+    let Some((text, manifest)) = files_of(command).iter().find_map(|path| {
         let text = cx.context_text(facts, dirs, step, path)?;
         let read = read_manifest(&text, problems)?;
         Some((text, read))
@@ -169,6 +167,38 @@ fn pixi(
     }));
 }
 
+/// Files that a command reads its packages from, as it names them or by default; the first one that is there counts for
+/// pixi.
+pub(super) fn files_of(command: &CondaCommand) -> Vec<String> {
+    if command.tool == "pixi" {
+        if command.verb != CondaVerb::Install {
+            return Vec::new();
+        }
+        let manifest = command.flags.iter().find(|flag| flag.name == "--manifest-path");
+        let named = manifest.and_then(|flag| flag.value.as_ref()).and_then(|word| word.literal());
+        return match named {
+            Some(path) => vec![path.to_owned()],
+            None => vec!["pixi.toml".to_owned(), "pyproject.toml".to_owned()],
+        };
+    }
+    let mut paths: Vec<String> =
+        command.files.iter().filter_map(|word| word.literal()).map(str::to_owned).collect();
+    if paths.is_empty() && matches!(command.verb, CondaVerb::EnvCreate | CondaVerb::EnvUpdate) {
+        paths.push("environment.yml".to_owned());
+    }
+    paths
+}
+
+/// Whether a file is an environment file, not a list of specs.
+pub(super) fn is_yaml(path: &str) -> bool {
+    [".yml", ".yaml"].iter().any(|end| path.ends_with(end))
+}
+
+/// The pixi manifest in a text, when it can be read.
+pub(super) fn pixi_manifest(text: &ContextText) -> Option<PixiManifest> {
+    read_manifest(text, &mut Vec::new())
+}
+
 fn read_manifest(text: &ContextText, problems: &mut Vec<Problem>) -> Option<PixiManifest> {
     let read = if text.path.ends_with("pyproject.toml") {
         read_pyproject(&text.text).map(|project| project.pixi)
@@ -181,5 +211,98 @@ fn read_manifest(text: &ContextText, problems: &mut Vec<Problem>) -> Option<Pixi
             problems.push(Problem { origin: Origin::file(text.file, error.span), message: error.message });
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::facts::from_dockerfile::testing::{at, facts, facts_in};
+    use crate::facts::{CondaPackage, Facts};
+
+    fn shown(facts: &Facts) -> Vec<String> {
+        let show = |package: &CondaPackage| {
+            format!(
+                "{} {} {}",
+                package.name,
+                package.version.as_deref().unwrap_or("-"),
+                package.build.as_deref().unwrap_or("-")
+            )
+        };
+        facts.conda.iter().map(show).collect()
+    }
+
+    #[test]
+    fn specs_with_channels() {
+        let facts = facts(
+            "FROM condaforge/miniforge3\nRUN conda config --add channels conda-forge\nRUN conda install -y -c pytorch -c nvidia pytorch==2.1.0 pytorch-cuda=12.1 'faiss-gpu=1.8=*cuda*'\n",
+        );
+        assert_eq!(shown(&facts), ["pytorch 2.1.0 -", "pytorch-cuda 12.1 -", "faiss-gpu 1.8 *cuda*"]);
+        assert_eq!(facts.conda[0].channels, ["pytorch", "nvidia", "conda-forge"]);
+        assert_eq!(at(&facts, &facts.conda[2].origin), "'faiss-gpu=1.8=*cuda*'");
+        assert_eq!(facts.conda[0].override_cuda, None);
+    }
+
+    #[test]
+    fn the_override_is_seen_wherever_it_is_set() {
+        for text in [
+            "FROM x\nRUN CONDA_OVERRIDE_CUDA=12.4 mamba install pytorch\n",
+            "FROM x\nENV CONDA_OVERRIDE_CUDA=12.4\nRUN mamba install pytorch\n",
+            "FROM x\nARG CONDA_OVERRIDE_CUDA=12.4\nRUN mamba install pytorch\n",
+            "FROM x\nRUN export CONDA_OVERRIDE_CUDA=12.4 && mamba install pytorch\n",
+        ] {
+            let facts = facts(text);
+            assert_eq!(facts.conda[0].override_cuda, Some(Some("12.4".to_owned())), "{text}");
+        }
+        let unknown = facts("FROM x\nARG CONDA_OVERRIDE_CUDA\nRUN mamba install pytorch\n");
+        assert_eq!(unknown.conda[0].override_cuda, Some(None));
+    }
+
+    #[test]
+    fn environment_files_of_the_context() {
+        let files = [(
+            "environment.yml",
+            "channels: [conda-forge]\ndependencies:\n  - pytorch=2.5\n  - pip:\n    - vllm==0.6.3\n    - --extra-index-url https://download.pytorch.org/whl/cu121\n",
+        )];
+        let facts = facts_in(
+            "FROM mambaorg/micromamba\nCOPY environment.yml /tmp/env.yml\nRUN micromamba create -y -f /tmp/env.yml\n",
+            &files,
+        );
+        assert_eq!(shown(&facts), ["pytorch 2.5 -"]);
+        assert_eq!(facts.conda[0].channels, ["conda-forge"]);
+        assert_eq!(at(&facts, &facts.conda[0].origin), "pytorch=2.5");
+        let pip: Vec<&str> = facts.python.iter().map(|requirement| at(&facts, &requirement.origin)).collect();
+        assert_eq!(pip, ["vllm==0.6.3"]);
+        assert_eq!(facts.python[0].indexes.len(), 2);
+    }
+
+    #[test]
+    fn explicit_lists_are_locked() {
+        let files = [(
+            "conda-linux-64.lock",
+            "@EXPLICIT\nhttps://conda.anaconda.org/conda-forge/linux-64/pytorch-2.5.1-cuda126_py311.conda\n",
+        )];
+        let facts = facts_in(
+            "FROM x\nCOPY conda-linux-64.lock .\nRUN conda create -n a --file conda-linux-64.lock\n",
+            &files,
+        );
+        assert!(facts.conda[0].locked);
+        assert_eq!(facts.conda[0].build.as_deref(), Some("cuda126_py311"));
+    }
+
+    #[test]
+    fn pixi_projects() {
+        let files = [
+            (
+                "pixi.toml",
+                "[workspace]\nchannels=['conda-forge']\n[dependencies]\npytorch-gpu='*'\n[pypi-dependencies]\nvllm='==0.6.3'\n[system-requirements]\ncuda='12'\n",
+            ),
+            ("pixi.lock", ""),
+        ];
+        let facts =
+            facts_in("FROM ghcr.io/prefix-dev/pixi\nWORKDIR /app\nCOPY . .\nRUN pixi install\n", &files);
+        assert_eq!(shown(&facts), ["pytorch-gpu - -"]);
+        assert!(facts.conda[0].locked);
+        assert_eq!(facts.conda[0].override_cuda, Some(Some("12".to_owned())));
+        assert_eq!(facts.python.len(), 1);
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::compat::CudaVersion;
 use crate::facts::wheels::{WheelCuda, cuda_of_requirement};
-use crate::facts::{Command, CommandRole, CondaPackage, Copy, CopyFrom, CudaUse, CudaUseKind, Facts, PackageInstall};
+use crate::facts::{
+    Command, CommandRole, CondaPackage, Copy, CopyFrom, CudaUse, CudaUseKind, Facts, PackageInstall,
+};
 
 use super::Extraction;
 use super::words::shown;
@@ -118,20 +120,26 @@ pub(super) fn cuda_of_package(package: &PackageInstall) -> Option<(CudaVersion, 
     if package.open_ended || NOT_RUNTIME.iter().any(|stem| name.starts_with(stem)) {
         return None;
     }
-    let ours = name == "cuda" || name.starts_with("cuda-") || LIBRARY_STEMS.iter().any(|stem| name.starts_with(stem));
+    let ours = name == "cuda"
+        || name.starts_with("cuda-")
+        || LIBRARY_STEMS.iter().any(|stem| name.starts_with(stem));
     if ours {
         if let Some(version) = dashed_version(name) {
             return Some((version, false));
         }
         // `cuda-toolkit=12.4.1-1`, or `cuda-toolkit-12` with the major alone.
-        let pinned = package.version.as_deref().and_then(leading_version).filter(|_| name.starts_with("cuda"));
+        let pinned =
+            package.version.as_deref().and_then(leading_version).filter(|_| name.starts_with("cuda"));
         if let Some(version) = pinned {
             return Some((version, false));
         }
         let major = name.rsplit_once('-').and_then(|(_, last)| last.parse::<u16>().ok());
-        return major.filter(|major| (8..100).contains(major)).map(|major| (CudaVersion::new(major, 0), true));
+        return major
+            .filter(|major| (8..100).contains(major))
+            .map(|major| (CudaVersion::new(major, 0), true));
     }
-    let companion = ["libcudnn", "libnccl", "libnvinfer", "libnvonnxparsers", "tensorrt", "libcutensor", "cudnn"];
+    let companion =
+        ["libcudnn", "libnccl", "libnvinfer", "libnvonnxparsers", "tensorrt", "libcutensor", "cudnn"];
     if companion.iter().any(|stem| name.starts_with(stem)) {
         // Built for one CUDA major and run with any minor of it.
         if let Some((_, rest)) = name.split_once("-cuda-") {
@@ -231,7 +239,8 @@ fn cuda_of_build(build: &str) -> Option<(CudaVersion, bool)> {
 }
 
 /// CUDA libraries whose SONAME carries the CUDA major.
-const MAJOR_LIBRARIES: &[&str] = &["libcudart", "libcublas", "libcublasLt", "libnvrtc", "libcupti", "libnvJitLink"];
+const MAJOR_LIBRARIES: &[&str] =
+    &["libcudart", "libcublas", "libcublasLt", "libnvrtc", "libcupti", "libnvJitLink"];
 
 /// The version that a library's file name tells: `libcudart.so.12.4.127` is 12.4, `libcublas.so.12` some 12.x.
 pub(in crate::facts) fn cuda_of_file(path: &str) -> Option<(CudaVersion, bool)> {
@@ -298,7 +307,8 @@ fn cuda_of_copy(copy: &Copy, facts: &Facts) -> Option<CudaUse> {
 pub(super) fn runfile_version(text: &str) -> Option<CudaVersion> {
     let file = text.rsplit('/').next().unwrap_or(text);
     let rest = file.strip_prefix("cuda_")?;
-    (rest.contains("linux") && (rest.ends_with(".run") || rest.ends_with("linux"))).then(|| leading_version(rest))?
+    (rest.contains("linux") && (rest.ends_with(".run") || rest.ends_with("linux")))
+        .then(|| leading_version(rest))?
 }
 
 /// Whether a command runs a runfile: the program itself, or the script that a shell is given.
@@ -419,9 +429,39 @@ mod tests {
         assert_eq!(file("libcudnn.so.9"), None);
         assert_eq!(file("libcudart.so"), None);
         assert_eq!(
-            runfile_version("/tmp/cuda_12.4.1_550.54.15_linux.run").map(|version| version.to_string()).as_deref(),
+            runfile_version("/tmp/cuda_12.4.1_550.54.15_linux.run")
+                .map(|version| version.to_string())
+                .as_deref(),
             Some("12.4.1")
         );
         assert_eq!(runfile_version("cuda_samples.run"), None);
+    }
+
+    #[test]
+    fn versions_of_a_dockerfile() {
+        use crate::facts::from_dockerfile::testing::{at, facts};
+        let facts = facts(
+            "FROM nvidia/cuda:12.1.1-devel-ubuntu22.04 AS b\nFROM python:3.11\nCOPY --from=b /usr/local/cuda/lib64/libcudart.so.12 /x/\nRUN pip install torch==2.5.1 torchvision==0.20.1\nRUN conda install pytorch-cuda=11.8\nRUN bash /tmp/cuda_11.8.0_520.61.05_linux.run --silent\n",
+        );
+        let shown: Vec<(usize, CudaUseKind, String, &str)> = facts
+            .cuda
+            .iter()
+            .map(|one| (one.stage.0, one.kind, text((one.version, one.major_only)), at(&facts, &one.origin)))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (0, CudaUseKind::Base, "12.1.1".to_owned(), "nvidia/cuda:12.1.1-devel-ubuntu22.04"),
+                (1, CudaUseKind::Wheel, "12.4".to_owned(), "torch==2.5.1"),
+                (1, CudaUseKind::Conda, "11.8".to_owned(), "pytorch-cuda=11.8"),
+                (1, CudaUseKind::Copied, "12.1".to_owned(), "/usr/local/cuda/lib64/libcudart.so.12"),
+                (
+                    1,
+                    CudaUseKind::Installer,
+                    "11.8.0".to_owned(),
+                    "bash /tmp/cuda_11.8.0_520.61.05_linux.run --silent"
+                ),
+            ]
+        );
     }
 }

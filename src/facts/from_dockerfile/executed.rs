@@ -279,7 +279,10 @@ fn exec_text(cx: &Extraction<'_>, words: &[Spanned<String>]) -> LogicalText {
             };
             push_json(&mut text, body, &mut at, word.span, same);
             if quote {
-                text.push_bytes(b"'\\''", at.min(word.span.end));
+                // Out of the quotes, the quote itself, and into quotes again: all four stand for one byte.
+                for byte in [b"'", b"\\", b"'", b"'"] {
+                    text.push_bytes(byte, at.min(word.span.end));
+                }
                 at = at.saturating_add(1);
             }
         }

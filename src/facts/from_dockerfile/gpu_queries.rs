@@ -2,12 +2,12 @@
 
 use crate::facts::{Command, CommandRole, Facts, GpuQuery};
 
-use super::Extraction;
-use crate::dockerfile::shell::tools::python::is_python;
 use super::words::shown;
+use crate::dockerfile::shell::tools::python_code::is_python;
 
 /// Programs that need the driver.
-const PROGRAMS: &[&str] = &["nvidia-smi", "deviceQuery", "bandwidthTest", "nvidia-debugdump", "dcgmi", "nvitop", "gpustat"];
+const PROGRAMS: &[&str] =
+    &["nvidia-smi", "deviceQuery", "bandwidthTest", "nvidia-debugdump", "dcgmi", "nvitop", "gpustat"];
 /// Calls that fail without a GPU.
 const FAILING_CALLS: &[&str] = &[
     "torch.cuda.get_device_name",
@@ -40,7 +40,7 @@ const ANSWERING_CALLS: &[&str] = &[
     "jax.default_backend",
 ];
 
-pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+pub(super) fn extract(facts: &mut Facts) {
     let mut found = Vec::new();
     for command in &facts.commands {
         if !matches!(command.role, CommandRole::Run | CommandRole::BuildScript) {
@@ -57,7 +57,6 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         }
     }
     facts.gpu_queries.extend(found);
-    let _ = cx;
 }
 
 fn query_of(command: &Command) -> Option<String> {
@@ -142,6 +141,32 @@ mod tests {
         assert_eq!(query("import torch; print(torch.cuda.is_available())"), None);
         assert_eq!(query("# assert torch.cuda.is_available()\nprint(1)"), None);
         assert_eq!(query("d = 'cuda' if torch.cuda.is_available() else 'cpu'; m.to('cuda')"), None);
-        assert_eq!(query_in_code("print(torch.cuda.is_available())", true).as_deref(), Some("torch.cuda.is_available()"));
+        assert_eq!(
+            query_in_code("print(torch.cuda.is_available())", true).as_deref(),
+            Some("torch.cuda.is_available()")
+        );
+    }
+
+    #[test]
+    fn queries_of_a_dockerfile() {
+        use crate::facts::from_dockerfile::testing::facts;
+        let facts = facts(
+            "FROM x\nRUN nvidia-smi\nRUN nvidia-smi || true\nRUN python3 - <<EOF\nimport torch\nassert torch.cuda.is_available()\nEOF\nRUN ARCH=$(nvidia-smi --query-gpu=compute_cap --format=csv) make\nRUN --device=nvidia.com/gpu=all nvidia-smi -L\nRUN command -v nvidia-smi; which nvidia-smi; echo nvidia-smi; test -x /usr/bin/nvidia-smi\nRUN cat <<EOF > /x.sh\nnvidia-smi\nEOF\nCMD nvidia-smi\n",
+        );
+        let shown: Vec<(&str, bool, bool)> = facts
+            .gpu_queries
+            .iter()
+            .map(|query| (query.what.as_str(), query.failure_ignored, query.gpu_device))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("nvidia-smi", false, false),
+                ("nvidia-smi", true, false),
+                ("torch.cuda.is_available()", false, false),
+                ("nvidia-smi", false, false),
+                ("nvidia-smi", false, true),
+            ]
+        );
     }
 }

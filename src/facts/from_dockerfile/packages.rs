@@ -154,3 +154,89 @@ pub(super) fn horizon(facts: &Facts, stage: StageId) -> Vec<StageId> {
         None => vec![stage],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, facts};
+    use crate::facts::PackageManager;
+
+    #[test]
+    fn installs_have_names_versions_and_places() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nARG V=12-4\nRUN apt-get update && apt-get install -y --no-install-recommends \\\n    # the toolkit\n    cuda-toolkit-$V libnccl2=2.21.5-1+cuda12.4 \\\n    libnvidia-compute-* libfoo:arm64\n",
+        );
+        let found: Vec<_> = facts
+            .packages
+            .iter()
+            .map(|p| (p.name.as_str(), p.open_ended, p.version.as_deref(), at(&facts, &p.origin)))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("cuda-toolkit-12-4", false, None, "cuda-toolkit-$V"),
+                ("libnccl2", false, Some("2.21.5-1+cuda12.4"), "libnccl2=2.21.5-1+cuda12.4"),
+                ("libnvidia-compute-", true, None, "libnvidia-compute-*"),
+                ("libfoo", false, None, "libfoo:arm64"),
+            ]
+        );
+        assert_eq!(facts.packages[0].flags, ["-y", "--no-install-recommends"]);
+        assert_eq!(facts.packages[0].manager, PackageManager::Apt);
+    }
+
+    #[test]
+    fn unknown_parts_are_cut_off_and_unknown_words_left_out() {
+        let facts = facts("FROM ubuntu:22.04\nARG V\nRUN apt-get install -y cuda-toolkit-$V $MORE libfoo=$V\n");
+        let found: Vec<_> = facts.packages.iter().map(|p| (p.name.as_str(), p.open_ended, p.pinned)).collect();
+        assert_eq!(found, [("cuda-toolkit-", true, false), ("libfoo", false, true)]);
+    }
+
+    #[test]
+    fn removal_in_the_same_run_counts_and_in_another_does_not() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN apt-get install -y libnvidia-compute-535 && make && apt-get purge -y 'libnvidia-*'\nRUN apt-get install -y gcc\nRUN apt-get remove -y gcc\n",
+        );
+        assert_eq!(facts.packages.iter().map(|p| p.removed).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn loops_over_words_install_each() {
+        let facts = facts("FROM ubuntu:22.04\nRUN for p in libcuda1 gcc; do apt-get install -y $p; done\n");
+        let names: Vec<_> = facts.packages.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["libcuda1", "gcc"]);
+    }
+
+    #[test]
+    fn text_that_is_only_printed_installs_nothing() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN echo apt-get install -y libcuda1 > /x\nRUN cat <<EOF > /y\napt-get install -y libcuda1\nEOF\nCOPY <<EOF /z\napt-get install -y libcuda1\nEOF\n",
+        );
+        assert_eq!(facts.packages, []);
+    }
+
+    #[test]
+    fn heredocs_that_a_shell_reads_are_executed() {
+        let text = "FROM ubuntu:22.04\nRUN <<EOF\nset -e\napt-get install -y libcuda1\nEOF\n";
+        let facts = facts(text);
+        assert_eq!(facts.packages.len(), 1);
+        assert_eq!(at(&facts, &facts.packages[0].origin), "libcuda1");
+    }
+
+    #[test]
+    fn exec_form_is_read_like_shell_form() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN [\"apt-get\", \"install\", \"-y\", \"libcuda1\"]\nRUN [\"sh\", \"-c\", \"apt-get install -y 'nvidia-utils-535'\"]\n",
+        );
+        let found: Vec<_> = facts.packages.iter().map(|p| (p.name.as_str(), at(&facts, &p.origin))).collect();
+        assert_eq!(found, [("libcuda1", "libcuda1"), ("nvidia-utils-535", "'nvidia-utils-535'")]);
+    }
+
+    #[test]
+    fn upgrades_know_whether_cuda_is_held() {
+        let facts = facts(
+            "FROM nvidia/cuda:12.4.1-base-ubuntu22.04\nRUN apt-get update && apt-get -y dist-upgrade\nRUN rm -f /etc/apt/sources.list.d/cuda* && apt-get upgrade -y\nRUN apt-get upgrade -y curl\n",
+        );
+        let found: Vec<_> = facts.upgrades.iter().map(|u| u.cuda_protected).collect();
+        // An upgrade of one package is not an upgrade of the system.
+        assert_eq!(found, [false, true]);
+    }
+}

@@ -82,7 +82,9 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         let Some(base) = &stage.base else { continue };
         let carries = match base.kind {
             BaseKind::Cuda | BaseKind::Jetson => true,
-            BaseKind::Framework => base.cuda.is_some() || base.tag.as_deref().is_some_and(|tag| tag.contains("gpu")),
+            BaseKind::Framework => {
+                base.cuda.is_some() || base.tag.as_deref().is_some_and(|tag| tag.contains("gpu"))
+            }
             _ => base.cuda.is_some(),
         };
         if carries {
@@ -94,11 +96,13 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             });
         }
     }
-    found.extend(facts.packages.iter().filter(|package| is_cuda_package(package)).map(|package| GpuPayload {
-        stage: package.stage,
-        kind: PayloadKind::SystemPackage,
-        what: package.name.clone(),
-        origin: package.origin.clone(),
+    found.extend(facts.packages.iter().filter(|package| is_cuda_package(package)).map(|package| {
+        GpuPayload {
+            stage: package.stage,
+            kind: PayloadKind::SystemPackage,
+            what: package.name.clone(),
+            origin: package.origin.clone(),
+        }
     }));
     let gpu = facts.python.iter().filter(|requirement| is_gpu_distribution(requirement, cx.tables));
     found.extend(gpu.map(|requirement| GpuPayload {
@@ -116,7 +120,9 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     found.extend(facts.copies.iter().filter_map(|copy| copied(copy, facts)));
     for set in facts.env_sets.iter().filter(|set| set.effective) {
         let asks = match set.name.as_str() {
-            "NVIDIA_VISIBLE_DEVICES" => set.value.as_deref().is_none_or(|value| !matches!(value, "" | "void" | "none")),
+            "NVIDIA_VISIBLE_DEVICES" => {
+                set.value.as_deref().is_none_or(|value| !matches!(value, "" | "void" | "none"))
+            }
             "NVIDIA_DRIVER_CAPABILITIES" => set.value.as_deref().is_none_or(|value| !value.is_empty()),
             _ => false,
         };
@@ -147,7 +153,8 @@ fn is_cuda_package(package: &PackageInstall) -> bool {
         return false;
     }
     let name = package.name.as_str();
-    let metapackage = name == "cuda" || super::cuda_uses::dashed_version(name).is_some() && name.starts_with("cuda-");
+    let metapackage =
+        name == "cuda" || super::cuda_uses::dashed_version(name).is_some() && name.starts_with("cuda-");
     let development_only = ["cuda-compat", "cuda-nvml-dev", "cuda-drivers", "cuda-keyring", "cuda-repo"];
     (metapackage || LIBRARY_PACKAGES.iter().any(|stem| name.starts_with(stem)))
         && !development_only.iter().any(|stem| name.starts_with(stem))
@@ -192,8 +199,56 @@ fn copied(copy: &Copy, facts: &Facts) -> Option<GpuPayload> {
 fn looks_compiled(path: &str) -> bool {
     let file = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
     let data = [
-        "txt", "md", "json", "yaml", "yml", "toml", "py", "sh", "cfg", "conf", "html", "css", "js", "csv", "onnx", "pt",
-        "pem", "crt", "lock", "proto", "h", "hpp", "cu", "cpp", "c",
+        "txt", "md", "json", "yaml", "yml", "toml", "py", "sh", "cfg", "conf", "html", "css", "js", "csv",
+        "onnx", "pt", "pem", "crt", "lock", "proto", "h", "hpp", "cu", "cpp", "c",
     ];
     file.rsplit_once('.').is_none_or(|(_, extension)| !data.contains(&extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::facts::PayloadKind;
+    use crate::facts::from_dockerfile::testing::facts;
+
+    fn shown(text: &str) -> Vec<(usize, PayloadKind, String)> {
+        facts(text).payload.iter().map(|one| (one.stage.0, one.kind, one.what.clone())).collect()
+    }
+
+    #[test]
+    fn bases_and_what_is_copied_from_them() {
+        let found = shown(
+            "FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04 AS cuda\nFROM ubuntu:22.04\nCOPY --from=cuda /usr/local/cuda/lib64/libcudart.so.12 /usr/local/lib/\nCOPY --from=cuda /etc/hosts /x\n",
+        );
+        assert_eq!(
+            found,
+            [
+                (0, PayloadKind::Base, "nvidia/cuda:12.4.1-runtime-ubuntu22.04".to_owned()),
+                (1, PayloadKind::Copied, "/usr/local/cuda/lib64/libcudart.so.12".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn plain_images_have_none() {
+        assert!(shown("FROM python:3.12\nRUN pip install numpy && apt-get install -y gcc\nENV NVIDIA_VISIBLE_DEVICES=void\n").is_empty());
+        assert!(shown("FROM tensorflow/tensorflow:2.15.0\n").is_empty());
+    }
+
+    #[test]
+    fn wheels_conda_and_environment() {
+        let found = shown(
+            "FROM python:3.12\nRUN pip install torch==2.5.1\nRUN conda install pytorch-cuda=12.1\nENV NVIDIA_VISIBLE_DEVICES=all\nRUN sh cuda_12.4.1_550.54.15_linux.run --silent --toolkit\n",
+        );
+        let kinds: Vec<PayloadKind> = found.iter().map(|(_, kind, _)| *kind).collect();
+        assert_eq!(
+            kinds,
+            [PayloadKind::Wheel, PayloadKind::Conda, PayloadKind::Environment, PayloadKind::Installer]
+        );
+        assert!(
+            shown(
+                "FROM python:3.12\nRUN pip install torch --index-url https://download.pytorch.org/whl/cpu\n"
+            )
+            .is_empty()
+        );
+    }
 }

@@ -83,8 +83,13 @@ const CMAKE_SWITCHES: &[&str] = &[
 ];
 
 /// Variables that tell an extension's build the architectures.
-const ARCH_VARIABLES: &[&str] =
-    &["TORCH_CUDA_ARCH_LIST", "TCNN_CUDA_ARCHITECTURES", "CMAKE_CUDA_ARCHITECTURES", "CUDAARCHS", "CUDA_ARCH_LIST"];
+const ARCH_VARIABLES: &[&str] = &[
+    "TORCH_CUDA_ARCH_LIST",
+    "TCNN_CUDA_ARCHITECTURES",
+    "CMAKE_CUDA_ARCHITECTURES",
+    "CUDAARCHS",
+    "CUDA_ARCH_LIST",
+];
 
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     let dirs = Workdirs::new(cx);
@@ -103,7 +108,9 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         match &step.action {
             Action::Python(_) => {
                 let requirements = asked.remove(&step.origin()).unwrap_or_default();
-                builds.extend(requirements.iter().filter_map(|requirement| build_of_requirement(cx, step, requirement)));
+                builds.extend(
+                    requirements.iter().filter_map(|requirement| build_of_requirement(cx, step, requirement)),
+                );
             }
             Action::Build(build) if build.program == "cmake" => builds.extend(cmake_build(cx, step, build)),
             Action::Build(build) if build.program == "setup.py" => {
@@ -120,7 +127,11 @@ fn may_build(requirement: &PythonRequirement) -> bool {
         || EXTENSIONS.iter().any(|extension| extension.name == requirement.name)
 }
 
-fn build_of_requirement(cx: &Extraction<'_>, step: &Step<'_>, requirement: &PythonRequirement) -> Option<SourceBuild> {
+fn build_of_requirement(
+    cx: &Extraction<'_>,
+    step: &Step<'_>,
+    requirement: &PythonRequirement,
+) -> Option<SourceBuild> {
     let name = requirement.name.as_str();
     if name == "llama-cpp-python" {
         return llama_cpp_python(cx, step, requirement);
@@ -159,7 +170,10 @@ fn source_build(
         torch_extension: extension.torch,
         detects_arch: extension.detects,
         arch_list_visible: arch_list_visible(cx, step),
-        prebuilt: requirement.wheel_file || requirement.only_binary || skipped || (served && requirement.url.is_none()),
+        prebuilt: requirement.wheel_file
+            || requirement.only_binary
+            || skipped
+            || (served && requirement.url.is_none()),
         instruction: requirement.instruction,
         origin: requirement.origin.clone(),
     }
@@ -169,12 +183,17 @@ fn arch_list_visible(cx: &Extraction<'_>, step: &Step<'_>) -> bool {
     ARCH_VARIABLES.iter().any(|name| step.variable(cx, name).is_set())
         || ["NVCC_APPEND_FLAGS", "NVCC_PREPEND_FLAGS"].iter().any(|name| {
             let flags = step.own_variable(cx, name);
-            flags.is_set() && flags.value().is_none_or(|value| value.contains("-gencode") || value.contains("-arch"))
+            flags.is_set()
+                && flags.value().is_none_or(|value| value.contains("-gencode") || value.contains("-arch"))
         })
 }
 
 /// llama-cpp-python compiles llama.cpp; CMAKE_ARGS decides about CUDA.
-fn llama_cpp_python(cx: &Extraction<'_>, step: &Step<'_>, requirement: &PythonRequirement) -> Option<SourceBuild> {
+fn llama_cpp_python(
+    cx: &Extraction<'_>,
+    step: &Step<'_>,
+    requirement: &PythonRequirement,
+) -> Option<SourceBuild> {
     let flags = step.own_variable(cx, "CMAKE_ARGS");
     let value = flags.value().filter(|value| cuda_switch(value).is_some())?;
     let served = requirement.indexes.iter().any(|index| matches!(index, PythonIndex::Cuda { .. }));
@@ -244,9 +263,10 @@ impl Clones {
     }
 
     fn at(&self, directory: &str) -> Option<&'static Extension> {
-        self.folders.iter().find(|(folder, _)| directory == *folder || directory.starts_with(&format!("{folder}/"))).map(
-            |(_, extension)| *extension,
-        )
+        self.folders
+            .iter()
+            .find(|(folder, _)| directory == *folder || directory.starts_with(&format!("{folder}/")))
+            .map(|(_, extension)| *extension)
     }
 }
 
@@ -287,4 +307,71 @@ fn setup_build(
         instruction: step.instruction(),
         origin: step.executed.origin_of(script.span),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::facts::from_dockerfile::testing::{at, facts, facts_in};
+    use crate::facts::{Facts, SourceBuild};
+
+    /// Package, then `a` architectures visible, `p` prebuilt, `d` detects.
+    fn shown(facts: &Facts) -> Vec<String> {
+        let show = |build: &SourceBuild| {
+            let flag = |on: bool, letter: &'static str| if on { letter } else { "" };
+            let flags = [
+                flag(build.arch_list_visible, "a"),
+                flag(build.prebuilt, "p"),
+                flag(build.detects_arch, "d"),
+            ];
+            format!("{} {}", build.package, flags.concat())
+        };
+        facts.source_builds.iter().map(show).collect()
+    }
+
+    #[test]
+    fn extensions_by_name_and_repository() {
+        let facts = facts(
+            "FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\nRUN pip install flash-attn --no-build-isolation\nRUN pip install --no-build-isolation git+https://github.com/facebookresearch/pytorch3d && pip install gsplat torch\nENV TORCH_CUDA_ARCH_LIST=8.0\nRUN pip install 'detectron2 @ git+https://github.com/facebookresearch/detectron2'\n",
+        );
+        assert_eq!(shown(&facts), ["flash-attn ", "pytorch3d d", "detectron2 ad"]);
+        assert_eq!(
+            at(&facts, &facts.source_builds[1].origin),
+            "git+https://github.com/facebookresearch/pytorch3d"
+        );
+    }
+
+    #[test]
+    fn prebuilt_ones_are_marked() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN pip install https://github.com/x/flash_attn-2.6.3+cu123-cp310-cp310-linux_x86_64.whl\nRUN FLASH_ATTENTION_SKIP_CUDA_BUILD=TRUE pip install flash-attn\nRUN pip install --only-binary :all: flash-attn\nRUN pip install flash-attn -f https://x.example/wheels\n",
+        );
+        assert!(facts.source_builds.iter().all(|build| build.prebuilt), "{:?}", shown(&facts));
+        assert_eq!(facts.source_builds.len(), 4);
+    }
+
+    #[test]
+    fn cmake_and_llama_cpp() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN cmake -B b -DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=86\nRUN cmake -B b -D GGML_CUDA=off\nRUN CMAKE_ARGS='-DGGML_CUDA=on' pip install llama-cpp-python\nRUN pip install llama-cpp-python\n",
+        );
+        assert_eq!(shown(&facts), ["cmake a", "llama-cpp-python "]);
+        assert_eq!(at(&facts, &facts.source_builds[0].origin), "-DGGML_CUDA=ON");
+    }
+
+    #[test]
+    fn setup_py_of_a_clone_or_of_the_context() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN git clone https://github.com/NVIDIA/apex && cd apex && python setup.py install --cuda_ext\n",
+        );
+        assert_eq!(shown(&facts), ["apex d"]);
+        let files = [
+            ("ops/setup.py", "from torch.utils.cpp_extension import CUDAExtension\n"),
+            ("other/setup.py", "setup()\n"),
+        ];
+        let facts = facts_in(
+            "FROM ubuntu:22.04\nWORKDIR /w\nCOPY . .\nRUN cd ops && python setup.py install\nRUN cd other && python setup.py install\n",
+            &files,
+        );
+        assert_eq!(shown(&facts), ["setup.py d"]);
+    }
 }

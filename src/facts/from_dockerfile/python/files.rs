@@ -1,12 +1,13 @@
 //! Requirement files, projects and lock files that install commands read from the build context.
 
-use crate::dockerfile::shell::tools::PythonInstall;
 use crate::dockerfile::shell::tools::PythonTool as ShellTool;
+use crate::dockerfile::shell::tools::{CondaCommand, PythonInstall};
 use crate::facts::manifest::{
     self, Declared, IndexRole, ManifestError, MarkerEnvironment, PyProject, RequirementLine, UvSelection,
-    normalize_name, read_poetry_lock, read_pyproject, read_requirements, read_uv_lock,
+    normalize_name, read_environment_yml, read_poetry_lock, read_pyproject, read_requirements, read_uv_lock,
 };
 use crate::facts::{Facts, Origin};
+use crate::span::Span;
 
 use super::super::Problem;
 use super::super::context_files::ContextText;
@@ -54,13 +55,17 @@ impl Collector<'_, '_> {
             let variable = |name: &str| step.own_variable(self.cx, name).value().map(str::to_owned);
             for line in read_requirements(&text.text, &variable) {
                 match line {
-                    RequirementLine::Include { path, constraint: narrows, .. } if files.len() < MAX_INCLUDES => {
+                    RequirementLine::Include { path, constraint: narrows, .. }
+                        if files.len() < MAX_INCLUDES =>
+                    {
                         let folder = text.path.rsplit_once('/').map_or("", |(folder, _)| folder);
                         let known = |files: &[(ContextText, bool)], found: &ContextText| {
                             files.iter().any(|(other, _)| other.path == found.path)
                         };
                         match self.cx.context_text_at(facts, &format!("{folder}/{path}")) {
-                            Some(found) if !known(&files, &found) => files.push((found, constraint || narrows)),
+                            Some(found) if !known(&files, &found) => {
+                                files.push((found, constraint || narrows))
+                            }
                             Some(_) => {}
                             None if narrows => common.constraints.unread = true,
                             None => {}
@@ -77,7 +82,9 @@ impl Collector<'_, '_> {
                             "--no-index" => common.indexes.no_default = true,
                             "--pre" => common.prerelease = true,
                             "--require-hashes" => common.locked = true,
-                            "--only-binary" => common.only_binary.extend(value.split(',').map(super::manifest_name)),
+                            "--only-binary" => {
+                                common.only_binary.extend(value.split(',').map(super::manifest_name))
+                            }
                             _ => {}
                         }
                     }
@@ -100,6 +107,62 @@ impl Collector<'_, '_> {
         }
     }
 
+    /// What conda-like tools install with pip: `pip:` of environment.yml, `[pypi-dependencies]` of pixi.
+    pub(super) fn conda(&mut self, facts: &mut Facts, step: &Step<'_>, command: &CondaCommand) {
+        let environment = self.markers(facts, step.stage());
+        let common = Common::plain(step);
+        for path in super::super::conda::files_of(command) {
+            let Some(text) = self.cx.context_text(facts, self.dirs, step, &path) else { continue };
+            if path.ends_with(".toml") {
+                // Its errors are told with the conda packages.
+                let Some(manifest) = super::super::conda::pixi_manifest(&text) else { continue };
+                self.declared(&common, &manifest.pypi, &text, environment);
+                return;
+            }
+            if !super::super::conda::is_yaml(&path) {
+                continue;
+            }
+            let Ok(found) = read_environment_yml(&text.text) else { continue };
+            let mut common = common.clone();
+            let mut lines = Vec::new();
+            for entry in &found.pip {
+                let offset = entry.span.start;
+                for line in read_requirements(&entry.value, &|_| None) {
+                    match line {
+                        RequirementLine::Requirement { text: requirement, hashed, span, .. } => {
+                            let place = Span::new(offset + span.start, offset + span.end);
+                            lines.push((requirement, hashed, Origin::file(text.file, place)));
+                        }
+                        RequirementLine::Option { name, value, .. } => {
+                            let origin = Origin::file(text.file, entry.span);
+                            let role = match name.as_str() {
+                                "--index-url" => IndexRole::Primary,
+                                "--extra-index-url" => IndexRole::Extra,
+                                "--find-links" => IndexRole::FindLinks,
+                                _ => continue,
+                            };
+                            common.indexes.push(role, Some(value), origin);
+                        }
+                        RequirementLine::Include { path: include, constraint: false, .. } => {
+                            let folder = text.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                            let file = self.cx.context_text_at(facts, &format!("{folder}/{include}"));
+                            if let Some(file) = file {
+                                self.requirements_text(facts, step, &common, file, environment);
+                            }
+                        }
+                        RequirementLine::Include { .. } => common.constraints.unread = true,
+                    }
+                }
+            }
+            for (requirement, hashed, origin) in lines {
+                let Some(requirement) = manifest::parse_requirement(&requirement) else { continue };
+                let mut line = common.clone();
+                line.locked |= hashed;
+                self.push(&line, requirement, origin, environment);
+            }
+        }
+    }
+
     /// Constraint files of the command line and of PIP_CONSTRAINT or UV_CONSTRAINT.
     pub(super) fn constraints(
         &mut self,
@@ -113,7 +176,9 @@ impl Collector<'_, '_> {
         match step.own_variable(self.cx, if is_uv { "UV_CONSTRAINT" } else { "PIP_CONSTRAINT" }) {
             Variable::Unset => {}
             Variable::Unknown => paths.push(None),
-            Variable::Known(value) => paths.extend(value.split_whitespace().map(|path| Some(path.to_owned()))),
+            Variable::Known(value) => {
+                paths.extend(value.split_whitespace().map(|path| Some(path.to_owned())))
+            }
         }
         let mut constraints = Constraints::default();
         for path in paths {
@@ -172,7 +237,8 @@ impl Collector<'_, '_> {
         install: &PythonInstall,
         environment: MarkerEnvironment<'_>,
     ) {
-        let folder = flag_value(install, &["--directory", "--project", "-C"]).unwrap_or_else(|| ".".to_owned());
+        let folder =
+            flag_value(install, &["--directory", "--project", "-C"]).unwrap_or_else(|| ".".to_owned());
         let lock_name = match install.tool {
             ShellTool::Uv => "uv.lock",
             ShellTool::Poetry => "poetry.lock",
@@ -197,7 +263,8 @@ impl Collector<'_, '_> {
             }
             return;
         }
-        let Some(text) = self.cx.context_text(facts, self.dirs, step, &format!("{folder}/pyproject.toml")) else {
+        let Some(text) = self.cx.context_text(facts, self.dirs, step, &format!("{folder}/pyproject.toml"))
+        else {
             return;
         };
         let Some(project) = self.pyproject(&text) else { return };
@@ -258,7 +325,8 @@ fn with_project_indexes(common: &Common, project: &PyProject, text: &ContextText
     if let Some(backend) = &project.torch_backend
         && common.indexes.torch_backend.is_none()
     {
-        common.indexes.torch_backend = Some((Some(backend.value.clone()), Origin::file(text.file, backend.span)));
+        common.indexes.torch_backend =
+            Some((Some(backend.value.clone()), Origin::file(text.file, backend.span)));
     }
     common
 }

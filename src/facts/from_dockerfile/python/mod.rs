@@ -25,6 +25,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec
         match &step.action {
             Action::PipConfig { key, value } => collector.config.set(step, key, value),
             Action::Python(install) => collector.install(facts, step, install),
+            Action::Conda(command) => collector.conda(facts, step, command),
             _ => {}
         }
     });
@@ -48,6 +49,26 @@ struct Common {
     prerelease: bool,
     locked: bool,
     constraints: Constraints,
+}
+
+impl Common {
+    /// What an install without options of its own has in common.
+    fn plain(step: &Step<'_>) -> Self {
+        Self {
+            stage: step.stage(),
+            tool: PythonTool::Pip,
+            instruction: step.instruction(),
+            command: step.origin(),
+            indexes: Indexes::default(),
+            no_deps: false,
+            no_build_isolation: false,
+            only_binary: Vec::new(),
+            not_installed: false,
+            prerelease: false,
+            locked: false,
+            constraints: Constraints::default(),
+        }
+    }
 }
 
 /// Bounds from constraint files.
@@ -244,3 +265,6 @@ fn requirement_of(tool: ShellTool, text: &str) -> Option<Requirement> {
     }
     manifest::parse_requirement(text)
 }
+
+#[cfg(test)]
+mod tests;
