@@ -67,9 +67,6 @@ struct Metadata {
     labels: BTreeMap<String, String>,
 }
 
-/// What nodes of one pool share: driver, product, compute capability, MIG.
-type Key = (Option<DriverVersion>, Option<String>, Option<ComputeCapability>, bool);
-
 /// Groups nodes by driver and GPU.
 ///
 /// # Errors
@@ -92,7 +89,10 @@ pub fn parse_nodes(text: &str, tables: &Tables) -> Result<NodePools, NodesError>
         }
     };
     let mut result = NodePools::default();
-    let mut pools: BTreeMap<Key, Vec<String>> = BTreeMap::new();
+    let mut pools: BTreeMap<
+        (Option<DriverVersion>, Option<String>, Option<ComputeCapability>, bool),
+        Vec<String>,
+    > = BTreeMap::new();
     for Node { metadata } in nodes {
         let labels = Labels(&metadata.labels);
         if !labels.has_gpu() {
