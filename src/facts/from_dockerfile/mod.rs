@@ -17,6 +17,7 @@ mod glob;
 mod loader;
 mod loader_env;
 mod packages;
+mod repositories;
 mod stages;
 #[cfg(test)]
 mod testing;
@@ -117,6 +118,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts) {
     exports::extract(cx, facts);
     cuda_paths::extract(cx, facts);
     compiles::extract(cx, facts);
+    repositories::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.
