@@ -6,9 +6,11 @@
 mod environment;
 pub mod from_dockerfile;
 mod image;
+pub mod manifest;
 mod origin;
 mod stage;
 mod statement;
+pub mod wheels;
 
 pub use environment::{EnvSet, EnvVar, Environment};
 pub use image::{

@@ -1,12 +1,16 @@
 //! From a Dockerfile, its build context and the knowledge tables to facts. Owns the order in which the families of
 //! facts are extracted; one file per family.
 
+mod arch_lists;
 mod base;
 mod base_env;
 mod base_os;
+mod capability_uses;
 mod commands;
 mod compiles;
+mod conda;
 mod context;
+mod context_files;
 mod copies;
 mod cuda_paths;
 mod env;
@@ -19,9 +23,16 @@ mod loader_env;
 mod packages;
 mod repositories;
 mod stages;
+mod cuda_uses;
+mod gpu_queries;
+mod payload;
+mod python;
+mod source_builds;
+mod steps;
 #[cfg(test)]
 mod testing;
 mod variables;
+mod words;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -73,6 +84,10 @@ pub struct Extracted {
     pub problems: Vec<Problem>,
     /// Whether the file has a stage to judge: rules must not see facts without one.
     pub has_target: bool,
+    /// Comment lines of the Dockerfile, in order.
+    pub comments: Vec<Span>,
+    /// Instructions of the Dockerfile, in order.
+    pub instructions: Vec<Span>,
 }
 
 /// Reads all facts of a Dockerfile. Never fails: what cannot be known is absent.
@@ -102,13 +117,19 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     facts.target = StageId(graph.target.unwrap_or_else(|| graph.stages.len().saturating_sub(1)));
     stages::extract(&cx, &mut facts);
     cx.executed = executed::scan_all(&cx, &mut problems);
-    families(&cx, &mut facts);
+    families(&cx, &mut facts, &mut problems);
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));
-    Extracted { facts, problems, has_target: graph.target.is_some() }
+    Extracted {
+        facts,
+        problems,
+        has_target: graph.target.is_some(),
+        comments: tree.comments.iter().map(|comment| comment.span).collect(),
+        instructions: tree.instructions.iter().map(|instruction| instruction.span).collect(),
+    }
 }
 
 /// All families of facts; later ones may read what earlier ones found.
-fn families(cx: &Extraction<'_>, facts: &mut Facts) {
+fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
     env::extract(cx, facts);
     copies::extract(cx, facts);
     commands::extract(cx, facts);
@@ -119,6 +140,14 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts) {
     cuda_paths::extract(cx, facts);
     compiles::extract(cx, facts);
     repositories::extract(cx, facts);
+    python::extract(cx, facts, problems);
+    conda::extract(cx, facts, problems);
+    arch_lists::extract(cx, facts);
+    source_builds::extract(cx, facts);
+    gpu_queries::extract(facts);
+    capability_uses::extract(facts);
+    payload::extract(cx, facts);
+    cuda_uses::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.
