@@ -13,21 +13,21 @@ mod context;
 mod context_files;
 mod copies;
 mod cuda_paths;
+mod cuda_uses;
 mod env;
 mod executed;
 mod exports;
 mod file_ops;
 mod glob;
+mod gpu_queries;
 mod loader;
 mod loader_env;
 mod packages;
-mod repositories;
-mod stages;
-mod cuda_uses;
-mod gpu_queries;
 mod payload;
 mod python;
+mod repositories;
 mod source_builds;
+mod stages;
 mod steps;
 #[cfg(test)]
 mod testing;
@@ -187,7 +187,8 @@ impl Extraction<'_> {
         if file != self.file {
             return 0;
         }
-        let after = self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
+        let after =
+            self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
         after.saturating_sub(1)
     }
 
@@ -243,4 +244,3 @@ fn problems_of(tree: &Dockerfile, graph: &StageGraph) -> Vec<Problem> {
     })
     .collect()
 }
-
