@@ -25,6 +25,7 @@ mod loader_env;
 mod packages;
 mod payload;
 mod python;
+mod repositories;
 mod source_builds;
 mod stages;
 mod steps;
@@ -138,6 +139,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     exports::extract(cx, facts);
     cuda_paths::extract(cx, facts);
     compiles::extract(cx, facts);
+    repositories::extract(cx, facts);
     python::extract(cx, facts, problems);
     conda::extract(cx, facts, problems);
     arch_lists::extract(cx, facts);
