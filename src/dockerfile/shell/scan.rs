@@ -3,7 +3,7 @@
 use super::nested;
 use super::source::{Inner, Source};
 use super::state::Level;
-use super::types::{Command, Context, HeredocUse, Problem, Script, Separator};
+use super::types::{Command, Context, HeredocUse, Problem, RedirectionOp, Script, Separator};
 use super::word::SubstitutionKind;
 use crate::limits::Limits;
 use crate::span::Span;
@@ -115,6 +115,11 @@ impl<'t> Scanner<'t, '_> {
         }
         if command.separator_before.is_pipe() {
             self.feed_shell(index, &command, place);
+        }
+        let here =
+            command.redirections.iter().find(|redirection| redirection.op == RedirectionOp::HereString);
+        if let Some(here) = here.filter(|_| nested::stdin_use(&command) == HeredocUse::Shell) {
+            self.queue_script(nested::source_of([&here.target]), place, Some(index), true);
         }
         self.script.commands.push(command);
         index

@@ -733,6 +733,14 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
                 self.negate = !self.negate;
                 self.at = end;
             }
+            "time" => {
+                // In front of a group it is no program.
+                let rest = self.source.text.get(end..self.limit).unwrap_or_default();
+                if !rest.trim_start_matches([' ', '\t']).starts_with(['(', '{']) {
+                    return false;
+                }
+                self.at = end;
+            }
             "{" => self.open(GroupKind::Brace, State::Brace, start, end),
             "}" => self.close(&[State::Brace], start, end),
             "if" => self.open(GroupKind::If, State::If, start, end),

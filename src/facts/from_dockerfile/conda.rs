@@ -19,7 +19,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec
     let mut channels: HashMap<StageId, Vec<String>> = HashMap::new();
     let mut found = Vec::new();
     steps::walk(cx, &dirs, |step| {
-        let Action::Conda(command) = &step.action else { return };
+        let Action::Conda(command) = step.action else { return };
         if !step.at_build() {
             return;
         }
@@ -216,7 +216,7 @@ fn read_manifest(text: &ContextText, problems: &mut Vec<Problem>) -> Option<Pixi
 
 #[cfg(test)]
 mod tests {
-    use crate::facts::from_dockerfile::testing::{at, facts, facts_with};
+    use crate::facts::from_dockerfile::testing::{at, facts, facts_in};
     use crate::facts::{CondaPackage, Facts};
 
     fn shown(facts: &Facts) -> Vec<String> {
@@ -263,7 +263,7 @@ mod tests {
             "environment.yml",
             "channels: [conda-forge]\ndependencies:\n  - pytorch=2.5\n  - pip:\n    - vllm==0.6.3\n    - --extra-index-url https://download.pytorch.org/whl/cu121\n",
         )];
-        let facts = facts_with(
+        let facts = facts_in(
             "FROM mambaorg/micromamba\nCOPY environment.yml /tmp/env.yml\nRUN micromamba create -y -f /tmp/env.yml\n",
             &files,
         );
@@ -281,7 +281,7 @@ mod tests {
             "conda-linux-64.lock",
             "@EXPLICIT\nhttps://conda.anaconda.org/conda-forge/linux-64/pytorch-2.5.1-cuda126_py311.conda\n",
         )];
-        let facts = facts_with(
+        let facts = facts_in(
             "FROM x\nCOPY conda-linux-64.lock .\nRUN conda create -n a --file conda-linux-64.lock\n",
             &files,
         );
@@ -299,7 +299,7 @@ mod tests {
             ("pixi.lock", ""),
         ];
         let facts =
-            facts_with("FROM ghcr.io/prefix-dev/pixi\nWORKDIR /app\nCOPY . .\nRUN pixi install\n", &files);
+            facts_in("FROM ghcr.io/prefix-dev/pixi\nWORKDIR /app\nCOPY . .\nRUN pixi install\n", &files);
         assert_eq!(shown(&facts), ["pytorch-gpu - -"]);
         assert!(facts.conda[0].locked);
         assert_eq!(facts.conda[0].override_cuda, Some(Some("12".to_owned())));

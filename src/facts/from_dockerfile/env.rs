@@ -185,3 +185,69 @@ fn unquoted(raw: &str, escape: char) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, facts};
+
+    const DRIVER: &str = "/usr/local/nvidia/lib:/usr/local/nvidia/lib64";
+
+    #[test]
+    fn values_are_folded_over_the_base() {
+        let facts = facts(
+            "FROM nvidia/cuda:12.4.1-base-ubuntu22.04\nENV LD_LIBRARY_PATH=\"/opt/lib:${LD_LIBRARY_PATH}\" A='b c'\nENV LD_LIBRARY_PATH=/x\n",
+        );
+        let [first, second, third] = facts.env_sets.as_slice() else { panic!("three") };
+        assert_eq!(first.value.as_deref(), Some(&*format!("/opt/lib:{DRIVER}")));
+        assert_eq!(first.previous, Some(Some(DRIVER.to_owned())));
+        assert!(first.previous_from_base && first.references_self && !first.effective);
+        assert_eq!(first.raw, "/opt/lib:${LD_LIBRARY_PATH}");
+        assert_eq!(at(&facts, &first.origin), "LD_LIBRARY_PATH=\"/opt/lib:${LD_LIBRARY_PATH}\"");
+        assert_eq!(at(&facts, &first.value_origin), "\"/opt/lib:${LD_LIBRARY_PATH}\"");
+        assert_eq!((second.value.as_deref(), second.raw.as_str()), (Some("b c"), "b c"));
+        assert!(third.effective && !third.previous_from_base && !third.references_self);
+        let env = facts.final_env().unwrap();
+        assert!(env.base_known);
+        assert_eq!(env.value("LD_LIBRARY_PATH"), Some("/x"));
+        assert_eq!(env.value("NVIDIA_VISIBLE_DEVICES"), Some("all"));
+        assert!(env.value("NVIDIA_REQUIRE_CUDA").unwrap().starts_with("cuda>=12.4 "));
+        assert!(env.is_unset("NVIDIA_DISABLE_REQUIRE"));
+    }
+
+    #[test]
+    fn plain_bases_have_nothing_set() {
+        let facts = facts("FROM python:3.12-slim\nENV LD_LIBRARY_PATH=/a:$LD_LIBRARY_PATH\nENV P=$PYTHON_VERSION Q=${P}x\n");
+        let [path, version, derived] = facts.env_sets.as_slice() else { panic!("three") };
+        assert_eq!((path.value.as_deref(), &path.previous), (Some("/a:"), &None));
+        // The image sets PYTHON_VERSION, to what nobody here knows.
+        assert_eq!((&version.value, &derived.value), (&None, &None));
+    }
+
+    #[test]
+    fn unknown_bases_leave_values_open() {
+        let facts = facts("FROM example.com/x:1\nENV LD_LIBRARY_PATH=/a:$LD_LIBRARY_PATH B=1\n");
+        let [path, other] = facts.env_sets.as_slice() else { panic!("two") };
+        assert_eq!((&path.value, &path.previous), (&None, &Some(None)));
+        assert_eq!(other.value.as_deref(), Some("1"));
+        assert!(!facts.final_env().unwrap().is_unset("NVIDIA_VISIBLE_DEVICES"));
+    }
+
+    #[test]
+    fn conditional_references_and_args_are_told() {
+        let facts = facts(
+            "FROM debian:12\nARG CAPS=video\nENV NVIDIA_DRIVER_CAPABILITIES=${NVIDIA_DRIVER_CAPABILITIES:+$NVIDIA_DRIVER_CAPABILITIES,}$CAPS\n",
+        );
+        let set = &facts.env_sets[0];
+        assert!(set.references_self && set.references_self_conditionally);
+        assert_eq!((set.value.as_deref(), set.args.as_slice()), (Some("video"), ["CAPS".to_owned()].as_slice()));
+    }
+
+    #[test]
+    fn pytorch_images_are_known_in_part() {
+        let facts = facts("FROM pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime\nENV LD_LIBRARY_PATH=/x\n");
+        assert_eq!(facts.env_sets[0].previous, Some(Some(DRIVER.to_owned())));
+        let env = facts.final_env().unwrap();
+        assert_eq!(env.value("NVIDIA_DRIVER_CAPABILITIES"), Some("compute,utility"));
+        assert!(!env.is_unset("NVIDIA_REQUIRE_CUDA"));
+    }
+}

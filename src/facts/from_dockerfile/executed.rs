@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::variables::Values;
 use super::{Extraction, Problem};
-use crate::dockerfile::shell::{self, GroupKind, PieceKind, Script};
+use crate::dockerfile::shell::{self, Action, GroupKind, PieceKind, Script, interpret};
 use crate::dockerfile::{CommandForm, Healthcheck, Instruction, InstructionKind, LogicalText};
 use crate::facts::{CommandRole, FileId, Origin, StageId, Word};
 use crate::span::{Span, Spanned};
@@ -29,9 +29,11 @@ pub(super) struct Executed {
     pub origin: Origin,
     /// RUN asks for a GPU device.
     pub gpu_device: bool,
+    /// The folder it starts in, where that is not the stage's WORKDIR.
+    pub directory: Option<String>,
     /// The text with the way back to the file.
     pub text: LogicalText,
-    /// All commands as scanned.
+    /// All commands as scanned, with variables filled in other than those of loops.
     pub script: Script,
     /// The commands with variables filled in; a command in a loop over known words appears once for each of them.
     pub commands: Vec<Resolved>,
@@ -43,6 +45,8 @@ pub(super) struct Resolved {
     pub index: usize,
     /// The command; spans point into [`Executed::text`].
     pub command: shell::Command,
+    /// What it does.
+    pub action: Action,
     /// Whether its failure does not end the instruction with an error.
     pub failure_ignored: bool,
 }
@@ -64,6 +68,8 @@ pub(super) struct Runner {
     pub gpu_device: bool,
     /// The shell is started with `-e`.
     pub errexit: bool,
+    /// The folder it starts in, where that is not the stage's WORKDIR.
+    pub directory: Option<String>,
 }
 
 impl Executed {
@@ -87,6 +93,11 @@ impl Executed {
     /// The command as a place.
     pub fn command_origin(&self, command: &shell::Command) -> Origin {
         self.origin_of(command.span)
+    }
+
+    /// What is written at a span of the text.
+    pub fn written(&self, span: Span) -> &str {
+        self.text.get(span.start..span.end)
     }
 
     /// Whether the text runs while the image is built.
@@ -136,6 +147,7 @@ pub(super) fn scan_all(cx: &Extraction<'_>, problems: &mut Vec<Problem>) -> Vec<
                 origin: cx.origin(instruction.span),
                 gpu_device: asks_for_gpu(instruction),
                 errexit: kind.errexit && matches!(command.form, CommandForm::Shell(_)),
+                directory: None,
             };
             out.push(scan(cx, runner, text, problems));
         }
@@ -150,34 +162,43 @@ pub(super) fn scan(
     text: LogicalText,
     problems: &mut Vec<Problem>,
 ) -> Executed {
-    let script = shell::scan(&text.text, cx.limits);
+    let mut script = shell::scan(&text.text, cx.limits);
     if let Some(limit) = script.exceeded {
         problems.push(Problem {
             origin: runner.origin.clone(),
             message: format!("the shell text is larger than is read; the rest was left out (raise --limit {limit})"),
         });
     }
-    let commands = resolve(cx, &runner, &script);
-    let Runner { stage, role, instruction, file, origin, gpu_device, .. } = runner;
-    Executed { stage, role, instruction, file, origin, gpu_device, text, script, commands }
+    let (commands, filled) = resolve(cx, &runner, &script);
+    script.commands = filled;
+    let Runner { stage, role, instruction, file, origin, gpu_device, directory, .. } = runner;
+    Executed { stage, role, instruction, file, origin, gpu_device, directory, text, script, commands }
 }
 
-fn resolve(cx: &Extraction<'_>, runner: &Runner, script: &Script) -> Vec<Resolved> {
+/// The commands with values filled in: with one copy for each value of the loops around them, and once without.
+fn resolve(cx: &Extraction<'_>, runner: &Runner, script: &Script) -> (Vec<Resolved>, Vec<shell::Command>) {
     let values = Values::new(cx, runner, script);
     let swallowed = super::commands::Swallowed::new(script, runner.errexit);
     let mut out = Vec::with_capacity(script.commands.len());
+    let mut filled = Vec::with_capacity(script.commands.len());
     let mut extra = 0_usize;
     for (index, command) in script.commands.iter().enumerate() {
         let failure_ignored = swallowed.at(index);
         let loops = loops_of(script, command);
-        let copies = values.loop_values(index, &loops, LOOP_COPIES.min(LOOP_COPIES_PER_TEXT.saturating_sub(extra)));
-        extra = extra.saturating_add(copies.len().saturating_sub(1));
+        let plain = command.resolved(&|name| values.get(index, name, &Vec::new()));
+        let limit = LOOP_COPIES.min(LOOP_COPIES_PER_TEXT.saturating_sub(extra));
+        let copies = if loops.is_empty() { Vec::new() } else { values.loop_values(index, &loops, limit) };
+        extra = extra.saturating_add(copies.len());
         for bound in &copies {
             let command = command.resolved(&|name| values.get(index, name, bound));
-            out.push(Resolved { index, command, failure_ignored });
+            out.push(Resolved { index, action: interpret(&command), command, failure_ignored });
         }
+        if copies.is_empty() {
+            out.push(Resolved { index, action: interpret(&plain), command: plain.clone(), failure_ignored });
+        }
+        filled.push(plain);
     }
-    out
+    (out, filled)
 }
 
 /// Numbers of the loops around a command whose variable it uses, outermost first.
@@ -255,7 +276,10 @@ fn exec_text(cx: &Extraction<'_>, words: &[Spanned<String>]) -> LogicalText {
             };
             push_json(&mut text, body, &mut at, word.span, same);
             if quote {
-                text.push_bytes(b"'\\''", at.min(word.span.end));
+                // Out of the quotes, the quote itself, and into quotes again: all four stand for one byte.
+                for byte in [b"'", b"\\", b"'", b"'"] {
+                    text.push_bytes(byte, at.min(word.span.end));
+                }
                 at = at.saturating_add(1);
             }
         }

@@ -7,16 +7,25 @@ mod base_env;
 mod base_os;
 mod capability_uses;
 mod commands;
+mod compiles;
 mod conda;
 mod context;
 mod context_files;
 mod copies;
+mod cuda_paths;
 mod cuda_uses;
 mod env;
 mod executed;
+mod exports;
+mod file_ops;
+mod glob;
 mod gpu_queries;
+mod loader;
+mod loader_env;
+mod packages;
 mod payload;
 mod python;
+mod scripts;
 mod source_builds;
 mod stages;
 mod steps;
@@ -26,6 +35,7 @@ mod variables;
 mod words;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub use context::{BuildContext, ContextFile, NoContext};
 
@@ -102,7 +112,10 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     cx.unsure = Unsure::new(&cx);
     facts.target = StageId(graph.target.unwrap_or_else(|| graph.stages.len().saturating_sub(1)));
     stages::extract(&cx, &mut facts);
-    cx.executed = executed::scan_all(&cx, &mut problems);
+    env::extract(&cx, &mut facts);
+    copies::extract(&cx, &mut facts);
+    let texts = executed::scan_all(&cx, &mut problems);
+    cx.executed = scripts::add(&cx, &mut facts, texts, &mut problems);
     families(&cx, &mut facts, &mut problems);
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));
     Extracted { facts, problems, has_target: graph.target.is_some() }
@@ -110,17 +123,21 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
 
 /// All families of facts; later ones may read what earlier ones found.
 fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
-    env::extract(cx, facts);
-    copies::extract(cx, facts);
     commands::extract(cx, facts);
+    packages::extract(cx, facts);
+    file_ops::extract(cx, facts);
+    loader::extract(cx, facts);
+    exports::extract(cx, facts);
     python::extract(cx, facts, problems);
     conda::extract(cx, facts, problems);
     arch_lists::extract(cx, facts);
     source_builds::extract(cx, facts);
+    compiles::extract(cx, facts);
     gpu_queries::extract(facts);
     capability_uses::extract(facts);
     payload::extract(cx, facts);
     cuda_uses::extract(cx, facts);
+    cuda_paths::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.
@@ -162,6 +179,17 @@ impl Extraction<'_> {
         }
         let after = self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
         after.saturating_sub(1)
+    }
+
+    /// A file of the build context: its number among the sources, which it joins when it is read first, and its bytes.
+    pub fn context_file(&self, facts: &mut Facts, path: &str) -> Option<(FileId, Arc<[u8]>)> {
+        let ContextFile::Found { name, bytes } = self.context.read(path) else { return None };
+        let known = facts.sources.iter().position(|source| *source.name == *name);
+        let at = known.unwrap_or_else(|| {
+            facts.sources.push(SourceFile::new(name, bytes));
+            facts.sources.len() - 1
+        });
+        facts.sources.get(at).map(|source| (FileId(at), Arc::clone(&source.bytes)))
     }
 
     /// Instructions that a stage runs, in order, with their numbers: the triggers of its base stage, then its own.

@@ -105,7 +105,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             return;
         }
         clones.note(step);
-        match &step.action {
+        match step.action {
             Action::Python(_) => {
                 let requirements = asked.remove(&step.origin()).unwrap_or_default();
                 builds.extend(
@@ -248,7 +248,7 @@ impl Clones {
             self.instruction = step.instruction();
             self.folders.clear();
         }
-        let Action::GitClone(clone) = &step.action else { return };
+        let Action::GitClone(clone) = step.action else { return };
         let Some(url) = clone.url.literal() else { return };
         let Some(source) = parse_requirement(&format!("git+{url}")) else { return };
         let Some(known) = EXTENSIONS.iter().find(|extension| extension.name == source.name) else { return };
@@ -311,7 +311,7 @@ fn setup_build(
 
 #[cfg(test)]
 mod tests {
-    use crate::facts::from_dockerfile::testing::{at, facts, facts_with};
+    use crate::facts::from_dockerfile::testing::{at, facts, facts_in};
     use crate::facts::{Facts, SourceBuild};
 
     /// Package, then `a` architectures visible, `p` prebuilt, `d` detects.
@@ -368,7 +368,7 @@ mod tests {
             ("ops/setup.py", "from torch.utils.cpp_extension import CUDAExtension\n"),
             ("other/setup.py", "setup()\n"),
         ];
-        let facts = facts_with(
+        let facts = facts_in(
             "FROM ubuntu:22.04\nWORKDIR /w\nCOPY . .\nRUN cd ops && python setup.py install\nRUN cd other && python setup.py install\n",
             &files,
         );

@@ -1,13 +1,30 @@
-//! What the tests of extractors share: facts of a text, with a build context of texts.
+//! What the tests of the families share: facts of a text, and the text that a fact points to.
 
-use super::{BuildContext, ContextFile, DockerfileInput, Extracted, from_dockerfile};
+use super::{BuildContext, ContextFile, DockerfileInput, Extracted, NoContext, from_dockerfile};
 use crate::compat::Tables;
 use crate::dockerfile::BuildOptions;
 use crate::facts::{Facts, Origin};
 use crate::limits::Limits;
 
+/// Facts of a Dockerfile without build context, by the built-in tables.
+pub(in crate::facts) fn facts(source: &str) -> Facts {
+    facts_with(source, BuildOptions::default())
+}
+
+/// The same with build options.
+pub(in crate::facts) fn facts_with(source: &str, options: BuildOptions) -> Facts {
+    let input = DockerfileInput {
+        name: "Dockerfile",
+        source: source.as_bytes(),
+        options,
+        context: &NoContext,
+        base_config: &|_| None,
+    };
+    from_dockerfile(input, Tables::builtin(), &Limits::default()).facts
+}
+
 /// A build context of texts by path.
-pub(super) struct Files<'a>(pub &'a [(&'a str, &'a str)]);
+struct Files<'a>(&'a [(&'a str, &'a str)]);
 
 impl BuildContext for Files<'_> {
     fn read(&self, path: &str) -> ContextFile {
@@ -20,11 +37,11 @@ impl BuildContext for Files<'_> {
     }
 }
 
-/// Facts of a Dockerfile with a build context.
-pub(super) fn extracted(text: &str, files: &[(&str, &str)]) -> Extracted {
+/// Facts and problems of a Dockerfile with a build context of texts by path.
+pub(in crate::facts) fn extracted(source: &str, files: &[(&str, &str)]) -> Extracted {
     let input = DockerfileInput {
         name: "Dockerfile",
-        source: text.as_bytes(),
+        source: source.as_bytes(),
         options: BuildOptions::default(),
         context: &Files(files),
         base_config: &|_| None,
@@ -32,19 +49,13 @@ pub(super) fn extracted(text: &str, files: &[(&str, &str)]) -> Extracted {
     from_dockerfile(input, Tables::builtin(), &Limits::default())
 }
 
-/// Facts of a Dockerfile with a build context.
-pub(super) fn facts_with(text: &str, files: &[(&str, &str)]) -> Facts {
-    extracted(text, files).facts
+/// Facts of a Dockerfile with a build context of texts by path.
+pub(in crate::facts) fn facts_in(source: &str, files: &[(&str, &str)]) -> Facts {
+    extracted(source, files).facts
 }
 
-/// Facts of a Dockerfile alone.
-pub(super) fn facts(text: &str) -> Facts {
-    facts_with(text, &[])
-}
-
-/// The text that an origin points at.
-pub(super) fn at<'f>(facts: &'f Facts, origin: &Origin) -> &'f str {
-    let Some((file, span)) = origin.as_file() else { return "no file" };
-    let bytes = facts.sources.get(file.0).map_or(&[][..], |source| span.slice(&source.bytes));
-    std::str::from_utf8(bytes).unwrap_or("no text")
+/// The text at a place.
+pub(in crate::facts) fn at<'a>(facts: &'a Facts, origin: &Origin) -> &'a str {
+    let (file, span) = origin.as_file().unwrap();
+    std::str::from_utf8(span.slice(&facts.sources[file.0].bytes)).unwrap()
 }

@@ -201,7 +201,7 @@ impl MatchSpec {
         let (name, rest) = rest.split_at_checked(end).unwrap_or((rest, ""));
         spec.name = name.to_ascii_lowercase();
         spec.constrain(rest.trim());
-        for pair in brackets.split_inclusive(['\'', '"']).collect::<String>().split(',') {
+        for pair in split_pairs(brackets) {
             let Some((key, value)) = pair.split_once('=') else { continue };
             let value = value.trim_matches(['\'', '"', ' ']).to_owned();
             match key.trim() {
@@ -245,4 +245,23 @@ impl MatchSpec {
     pub fn python_name(&self) -> String {
         normalise(&self.name)
     }
+}
+
+/// Splits `version='>=2,<3',build=a` at the commas outside quotes.
+fn split_pairs(text: &str) -> Vec<&str> {
+    let mut quote = None;
+    let pairs = text.split(|c: char| match quote {
+        Some(open) => {
+            if c == open {
+                quote = None;
+            }
+            false
+        }
+        None if matches!(c, '\'' | '"') => {
+            quote = Some(c);
+            false
+        }
+        None => c == ',',
+    });
+    pairs.collect()
 }

@@ -29,7 +29,7 @@ pub use session::{Session, SetVariables};
 use super::program::Program;
 use super::program::is_shell_name;
 use super::types::Command;
-use super::types::HeredocUse;
+use super::types::{HeredocUse, RedirectionOp};
 use super::word::PieceKind;
 use super::word::Word;
 
@@ -180,8 +180,10 @@ fn python_action(command: &Command, program: &Program<'_>) -> Action {
             let mut bodies =
                 command.redirections.iter().filter_map(|redirection| redirection.heredoc.as_ref());
             let body = bodies.find(|heredoc| matches!(heredoc.usage, HeredocUse::Interpreter(_)));
-            match body {
-                Some(heredoc) => Action::PythonCode(PythonCode { text: heredoc.body.clone() }),
+            let here =
+                command.redirections.iter().find(|redirection| redirection.op == RedirectionOp::HereString);
+            match body.map(|heredoc| &heredoc.body).or(here.map(|here| &here.target)) {
+                Some(text) => Action::PythonCode(PythonCode { text: text.clone() }),
                 None => Action::Program,
             }
         }
@@ -221,3 +223,6 @@ fn other(program: &Program<'_>) -> Action {
     }
     Action::Program
 }
+
+#[cfg(test)]
+mod tests;

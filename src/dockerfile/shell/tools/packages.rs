@@ -320,7 +320,11 @@ fn by_subcommand(manager: PackageManager, words: &[Word]) -> PackageCommand {
     {
         args.subcommand();
     }
-    let packages = args.operands.iter().map(|word| PackageWord { group, ..package(manager, word) }).collect();
+    let packages = args.operands.iter().map(|word| {
+        let package = package(manager, word);
+        PackageWord { group: group || package.group, ..package }
+    });
+    let packages = packages.collect();
     PackageCommand {
         manager,
         action,

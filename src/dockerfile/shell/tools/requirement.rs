@@ -249,8 +249,10 @@ fn split_marker(text: &str) -> (&str, Option<&str>) {
 }
 
 fn is_location(text: &str) -> bool {
-    let before_at = text.split_once(" @ ").map_or(text, |(name, _)| name);
-    if before_at.len() < text.len() {
+    // `name @ address`, `name[extra]@address`
+    let name = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    let after = name.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(name, |(_, rest)| rest);
+    if name.len() < text.len() && after.trim_start().starts_with('@') {
         return false;
     }
     let scheme = text.find("://").is_some_and(|at| {

@@ -1,5 +1,5 @@
 use crate::compat::CudaVersion;
-use crate::facts::from_dockerfile::testing::{at, extracted, facts, facts_with};
+use crate::facts::from_dockerfile::testing::{at, extracted, facts, facts_in};
 use crate::facts::{Facts, PythonIndex, PythonRequirement, PythonTool, StageId};
 
 fn only(facts: &Facts) -> &PythonRequirement {
@@ -111,7 +111,7 @@ fn requirement_files_of_the_context() {
         ("docker/base.txt", "numpy\n"),
         ("docker/limits.txt", "torch==2.4.0\n"),
     ];
-    let facts = facts_with(
+    let facts = facts_in(
         "FROM python:3.11\nWORKDIR /app\nCOPY docker/ ./deps/\nRUN pip install -r deps/req.txt\n",
         &files,
     );
@@ -128,17 +128,17 @@ fn requirement_files_of_the_context() {
 #[test]
 fn files_reach_a_stage_through_others_and_mounts() {
     let files = [("requirements.txt", "torch==2.5.1\n")];
-    let through = facts_with(
+    let through = facts_in(
         "FROM ubuntu AS src\nCOPY . /src\nFROM python:3.11\nCOPY --from=src /src /app\nWORKDIR /app\nRUN cd /tmp && pip install -r /app/requirements.txt\n",
         &files,
     );
     assert_eq!(only(&through).stage, StageId(1));
-    let mounted = facts_with(
+    let mounted = facts_in(
         "FROM python:3.11\nWORKDIR /w\nRUN --mount=type=bind,source=requirements.txt,target=/tmp/r.txt pip install -r /tmp/r.txt\n",
         &files,
     );
     assert_eq!(names(&mounted), ["torch"]);
-    let nowhere = facts_with("FROM python:3.11\nRUN pip install -r requirements.txt\n", &files);
+    let nowhere = facts_in("FROM python:3.11\nRUN pip install -r requirements.txt\n", &files);
     assert!(nowhere.python.is_empty());
 }
 
@@ -153,7 +153,7 @@ fn projects_and_their_locks() {
     let pyproject = "[project]\nname='app'\nversion='1'\ndependencies=['torch>=2.4']\n[project.optional-dependencies]\ngpu=['vllm==0.6.3']\n[tool.uv.sources]\ntorch={index='pt'}\n[[tool.uv.index]]\nname='pt'\nurl='https://download.pytorch.org/whl/cu124'\nexplicit=true\n";
     let lock = "version = 1\n[[package]]\nname = 'app'\nversion = '1'\nsource = { editable = '.' }\ndependencies = [{ name = 'torch' }]\n[[package]]\nname = 'torch'\nversion = '2.6.0+cu124'\nsource = { registry = 'https://download.pytorch.org/whl/cu124' }\n";
     let dockerfile = "FROM python:3.11\nWORKDIR /app\nCOPY . .\nRUN uv sync --frozen\n";
-    let locked = facts_with(dockerfile, &[("pyproject.toml", pyproject), ("uv.lock", lock)]);
+    let locked = facts_in(dockerfile, &[("pyproject.toml", pyproject), ("uv.lock", lock)]);
     let torch = only(&locked);
     assert!(torch.locked);
     assert_eq!(
@@ -162,13 +162,13 @@ fn projects_and_their_locks() {
     );
     assert_eq!(at(&locked, &torch.origin), "2.6.0+cu124");
 
-    let unlocked = facts_with(dockerfile, &[("pyproject.toml", pyproject)]);
+    let unlocked = facts_in(dockerfile, &[("pyproject.toml", pyproject)]);
     assert_eq!(
         (only(&unlocked).locked, only(&unlocked).indexes.as_slice()),
         (false, [cuda(12, 4, true)].as_slice())
     );
 
-    let pip = facts_with(
+    let pip = facts_in(
         "FROM python:3.11\nCOPY . /app\nRUN pip install '/app[gpu]'\n",
         &[("pyproject.toml", pyproject)],
     );
@@ -207,7 +207,7 @@ fn texts_that_are_not_executed_install_nothing() {
 #[test]
 fn the_same_place_is_taken_once() {
     let files = [("requirements.txt", "torch==2.5.1\n")];
-    let facts = facts_with(
+    let facts = facts_in(
         "FROM python:3.11\nCOPY . .\nRUN pip install -r requirements.txt\nRUN pip install -r requirements.txt\n",
         &files,
     );

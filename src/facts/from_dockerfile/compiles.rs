@@ -1,0 +1,121 @@
+//! Signs that something is compiled in a stage.
+
+use super::Extraction;
+use super::executed::{Executed, Resolved};
+use crate::dockerfile::shell::Action;
+use crate::dockerfile::shell::tools::{BuildCommand, PythonAction, PythonInstall, RequirementSource};
+use crate::facts::{CompileSignal, EnvSet, Facts, StageId};
+
+/// Options with which a program tells about itself and compiles nothing.
+const ASKING: &[&str] = &["--version", "-V", "--help", "-h", "-v", "version", "env"];
+/// Subcommands of cargo and go that compile.
+const CARGO: &[&str] = &["build", "b", "install", "test", "t", "run", "r", "bench", "rustc", "check", "chef", "nextest"];
+const GO: &[&str] = &["build", "install", "test", "run", "generate"];
+/// Switches of CMake, make and configure scripts that have `CUDA` (or `CUBLAS`) in their name and do not compile CUDA code.
+const NOT_CUDA: &[&str] = &["--enable-cuda-llvm", "CUDA_TOOLKIT_ROOT_DIR"];
+
+/// Fills [`Facts::compiles`].
+pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+    let mut found = Vec::new();
+    for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
+        for resolved in &executed.commands {
+            if let Some((what, cuda)) = signal(executed, resolved, &facts.env_sets) {
+                found.push(CompileSignal {
+                    stage: executed.stage,
+                    what,
+                    cuda,
+                    instruction: executed.instruction,
+                    origin: executed.command_origin(&resolved.command),
+                });
+            }
+        }
+    }
+    facts.compiles.extend(found);
+}
+
+fn signal(executed: &Executed, resolved: &Resolved, env: &[EnvSet]) -> Option<(String, bool)> {
+    match &resolved.action {
+        Action::Build(build) => compiles(build).then(|| {
+            let nvcc = build.program == "nvcc";
+            (build.program.clone(), nvcc || switches_cuda_on(resolved))
+        }),
+        Action::Python(install) => python(executed.stage, resolved, install, env),
+        Action::Program => {
+            let program = resolved.command.program()?;
+            let args: Vec<&str> = program.args.iter().map(|word| word.text.as_str()).collect();
+            let build_module = program.name.starts_with("python") && args.starts_with(&["-m", "build"]);
+            build_module.then(|| ("python -m build".to_owned(), false))
+        }
+        _ => None,
+    }
+}
+
+fn compiles(build: &BuildCommand) -> bool {
+    let args: Vec<&str> = build.args.iter().map(|word| word.text.as_str()).collect();
+    let first = args.iter().find(|arg| !arg.starts_with(['-', '+'])).copied();
+    if args.first().is_some_and(|arg| ASKING.contains(arg)) && args.len() == 1 {
+        return false;
+    }
+    match build.program.as_str() {
+        "cargo" => first.is_some_and(|verb| CARGO.contains(&verb)),
+        "go" => first.is_some_and(|verb| GO.contains(&verb)),
+        "bazel" | "bazelisk" => first.is_some_and(|verb| matches!(verb, "build" | "test" | "run")),
+        "make" | "gmake" => first != Some("clean"),
+        "setup.py" => first.is_some_and(|verb| {
+            verb.starts_with("build") || verb.starts_with("bdist") || matches!(verb, "install" | "develop")
+        }),
+        _ => true,
+    }
+}
+
+/// `-DGGML_CUDA=ON`, `--enable-cuda`, `USE_CUDA=1` among words or in front of the command.
+fn switches_cuda_on(resolved: &Resolved) -> bool {
+    let command = &resolved.command;
+    let assigned = command
+        .assignments
+        .iter()
+        .any(|assignment| is_switch(&format!("{}={}", assignment.name, assignment.value.text)));
+    assigned || command.words.iter().any(|word| word.text.split_whitespace().any(is_switch))
+}
+
+fn is_switch(word: &str) -> bool {
+    let upper = word.to_ascii_uppercase();
+    if NOT_CUDA.iter().any(|other| upper.contains(&other.to_ascii_uppercase())) {
+        return false;
+    }
+    let (name, value) = upper.split_once('=').map_or((upper.as_str(), None), |(name, value)| (name, Some(value)));
+    let cuda = ["CUDA", "CUBLAS", "CUDNN", "NVCC"].iter().any(|part| name.contains(part));
+    let off = value.is_some_and(|value| {
+        matches!(value.trim_matches('"'), "OFF" | "0" | "FALSE" | "NO" | "N" | "")
+    });
+    let on = value.is_some_and(|value| matches!(value.trim_matches('"'), "ON" | "1" | "TRUE" | "YES" | "Y"));
+    let lists = value.is_some() && (name.contains("CUDA_ARCH") || name.contains("CUDA_COMPILER"));
+    let enables = name.starts_with("--ENABLE-CUDA") || name.starts_with("--WITH-CUDA") || name.starts_with("--USE-CUDA");
+    let config = name == "--CONFIG" && value == Some("CUDA");
+    (cuda && !off && (on || lists || enables || (name == "GPU_ARCHS"))) || config
+}
+
+fn python(stage: StageId, resolved: &Resolved, install: &PythonInstall, env: &[EnvSet]) -> Option<(String, bool)> {
+    if matches!(install.action, PythonAction::Uninstall | PythonAction::Lock | PythonAction::Download) {
+        return None;
+    }
+    let cmake_args = resolved.command.own_variable("CMAKE_ARGS").map(|word| word.text.clone()).or_else(|| {
+        let set = env.iter().rev().find(|set| set.stage == stage && set.name == "CMAKE_ARGS")?;
+        Some(set.value.clone().unwrap_or_else(|| set.raw.clone()))
+    });
+    if let Some(args) = cmake_args {
+        let args = args.replace("-D", " ");
+        return Some(("CMAKE_ARGS".to_owned(), args.split_whitespace().any(is_switch)));
+    }
+    if install.action == PythonAction::Wheel {
+        return Some(("pip wheel".to_owned(), false));
+    }
+    if install.no_build_isolation {
+        return Some(("pip --no-build-isolation".to_owned(), false));
+    }
+    let from_git = install
+        .requirements
+        .iter()
+        .any(|requirement| matches!(requirement.source, RequirementSource::Vcs { .. }));
+    from_git.then(|| ("pip git+".to_owned(), false))
+}

@@ -1,0 +1,241 @@
+//! System packages: installed, removed again in the same RUN, held; upgrades of the whole system.
+
+use super::Extraction;
+use super::executed::{Executed, Resolved};
+use super::glob;
+use crate::dockerfile::shell::Action;
+use crate::dockerfile::shell::tools::{
+    PackageAction, PackageCommand, PackageManager as Program, PackageWord, RepositoryCommand,
+};
+use crate::facts::{Facts, PackageInstall, PackageManager, StageId, SystemUpgrade};
+
+/// Fills [`Facts::packages`] and [`Facts::upgrades`].
+pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+    for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
+        for (at, resolved) in executed.commands.iter().enumerate() {
+            let Action::Packages(call) = &resolved.action else { continue };
+            let later = executed.commands.get(at + 1..).unwrap_or_default();
+            match call.action {
+                PackageAction::Install => {
+                    let installs = call.packages.iter().filter(|word| !word.inverted && !word.group);
+                    facts.packages.extend(
+                        installs.filter_map(|word| install(executed, resolved, call, word, later)),
+                    );
+                }
+                PackageAction::Upgrade | PackageAction::DistUpgrade if call.packages.is_empty() => {
+                    if let Some(manager) = manager(call.manager) {
+                        facts.upgrades.push(SystemUpgrade {
+                            stage: executed.stage,
+                            manager,
+                            cuda_protected: is_protected(cx, executed, at),
+                            instruction: executed.instruction,
+                            origin: executed.command_origin(&resolved.command),
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn manager(program: Program) -> Option<PackageManager> {
+    Some(match program {
+        Program::AptGet | Program::Apt | Program::Aptitude => PackageManager::Apt,
+        Program::Dnf | Program::Yum | Program::Microdnf | Program::Tdnf => PackageManager::Dnf,
+        Program::Zypper => PackageManager::Zypper,
+        Program::Apk => PackageManager::Apk,
+        Program::Pacman => PackageManager::Pacman,
+        Program::Dpkg | Program::Rpm => PackageManager::File,
+        Program::AptMark => return None,
+    })
+}
+
+fn install(
+    executed: &Executed,
+    resolved: &Resolved,
+    call: &PackageCommand,
+    word: &PackageWord,
+    later: &[Resolved],
+) -> Option<PackageInstall> {
+    let known: &str = word.name.split(['$', '`', '*', '?', '[']).next().unwrap_or_default();
+    let open_ended = known.len() < word.name.len();
+    // A dash left behind belongs to what was cut off.
+    let name = if open_ended { known } else { word.name.as_str() };
+    if name.is_empty() {
+        return None;
+    }
+    let version = word.version.as_deref();
+    Some(PackageInstall {
+        stage: executed.stage,
+        manager: if word.file_or_url { PackageManager::File } else { manager(call.manager)? },
+        name: name.to_owned(),
+        open_ended,
+        version: version.filter(|version| !version.contains(['$', '`'])).map(str::to_owned),
+        pinned: version.is_some() || word.release.is_some(),
+        flags: call.flags.iter().map(|flag| executed.written(flag.span).to_owned()).collect(),
+        removed: later.iter().any(|later| removes(later, name)),
+        instruction: executed.instruction,
+        origin: executed.origin_of(word.span),
+        command: executed.command_origin(&resolved.command),
+    })
+}
+
+/// Whether a command removes a package of this name.
+pub(super) fn removes(resolved: &Resolved, name: &str) -> bool {
+    let Action::Packages(call) = &resolved.action else { return false };
+    let removing =
+        matches!(call.action, PackageAction::Remove | PackageAction::Purge | PackageAction::Autoremove);
+    let inverted = call.action == PackageAction::Install;
+    (removing || inverted)
+        && call
+            .packages
+            .iter()
+            .any(|word| !word.unresolved && word.inverted == inverted && glob::matches(&word.name, name))
+}
+
+/// Whether an earlier command of the stages below, or of this RUN, keeps an upgrade away from CUDA packages.
+fn is_protected(cx: &Extraction<'_>, executed: &Executed, at: usize) -> bool {
+    let lineage = cx.graph.lineage(executed.stage.0);
+    let earlier = cx.executed.iter().filter(|other| {
+        other.at_build()
+            && lineage.contains(&other.stage.0)
+            && (other.stage, other.instruction) < (executed.stage, executed.instruction)
+    });
+    let own = executed.commands.get(..=at).unwrap_or_default();
+    earlier.flat_map(|other| &other.commands).chain(own).any(protects)
+}
+
+fn protects(resolved: &Resolved) -> bool {
+    let about_cuda = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        ["cuda", "nvidia", "cudnn", "libnccl", "cublas"].iter().any(|word| text.contains(word))
+    };
+    match &resolved.action {
+        Action::Packages(call) => match call.action {
+            PackageAction::Hold => call.packages.iter().any(|word| about_cuda(&word.text)),
+            PackageAction::Upgrade | PackageAction::DistUpgrade => call.flags.iter().any(|flag| {
+                matches!(flag.name.as_str(), "-x" | "--exclude" | "--excludepkgs" | "--disablerepo")
+                    && flag.value.as_ref().is_some_and(|value| about_cuda(&value.text) || value.text == "*")
+            }),
+            _ => false,
+        },
+        Action::Files(operation) => {
+            use crate::dockerfile::shell::tools::FileVerb;
+            matches!(operation.verb, FileVerb::Remove | FileVerb::Move)
+                && operation.sources.iter().any(|path| {
+                    let text = path.text.as_str();
+                    let sources = text.contains("sources.list.d") || text.contains("yum.repos.d");
+                    let all = text.ends_with("sources.list.d") || text.ends_with("/*") || text.ends_with("/*.list");
+                    sources && (about_cuda(text) || all || text.ends_with("/"))
+                })
+        }
+        Action::Repository(RepositoryCommand::AddAptRepository { source, remove: true }) => {
+            about_cuda(&source.text)
+        }
+        Action::Program | Action::Text => {
+            // `dnf config-manager --set-disabled cuda-rhel9-x86_64`, and apt preferences written to a file.
+            let words = resolved.command.words.iter().map(|word| word.text.as_str());
+            let words: Vec<&str> = words.collect();
+            words.iter().any(|word| matches!(*word, "--set-disabled" | "--disable"))
+                && words.iter().any(|word| about_cuda(word))
+        }
+        _ => false,
+    }
+}
+
+/// Stages whose commands come after those of `stage` in what is shipped: the rest of the target's lineage, or the stage
+/// alone when it is not part of it.
+pub(super) fn horizon(facts: &Facts, stage: StageId) -> Vec<StageId> {
+    let lineage = facts.target_stage().map(|target| target.lineage.as_slice()).unwrap_or_default();
+    match lineage.iter().position(|found| *found == stage) {
+        Some(at) => lineage.get(at..).unwrap_or_default().to_vec(),
+        None => vec![stage],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, facts};
+    use crate::facts::PackageManager;
+
+    #[test]
+    fn installs_have_names_versions_and_places() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nARG V=12-4\nRUN apt-get update && apt-get install -y --no-install-recommends \\\n    # the toolkit\n    cuda-toolkit-$V libnccl2=2.21.5-1+cuda12.4 \\\n    libnvidia-compute-* libfoo:arm64\n",
+        );
+        let found: Vec<_> = facts
+            .packages
+            .iter()
+            .map(|p| (p.name.as_str(), p.open_ended, p.version.as_deref(), at(&facts, &p.origin)))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("cuda-toolkit-12-4", false, None, "cuda-toolkit-$V"),
+                ("libnccl2", false, Some("2.21.5-1+cuda12.4"), "libnccl2=2.21.5-1+cuda12.4"),
+                ("libnvidia-compute-", true, None, "libnvidia-compute-*"),
+                ("libfoo", false, None, "libfoo:arm64"),
+            ]
+        );
+        assert_eq!(facts.packages[0].flags, ["-y", "--no-install-recommends"]);
+        assert_eq!(facts.packages[0].manager, PackageManager::Apt);
+    }
+
+    #[test]
+    fn unknown_parts_are_cut_off_and_unknown_words_left_out() {
+        let facts = facts("FROM ubuntu:22.04\nARG V\nRUN apt-get install -y cuda-toolkit-$V $MORE libfoo=$V\n");
+        let found: Vec<_> = facts.packages.iter().map(|p| (p.name.as_str(), p.open_ended, p.pinned)).collect();
+        assert_eq!(found, [("cuda-toolkit-", true, false), ("libfoo", false, true)]);
+    }
+
+    #[test]
+    fn removal_in_the_same_run_counts_and_in_another_does_not() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN apt-get install -y libnvidia-compute-535 && make && apt-get purge -y 'libnvidia-*'\nRUN apt-get install -y gcc\nRUN apt-get remove -y gcc\n",
+        );
+        assert_eq!(facts.packages.iter().map(|p| p.removed).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn loops_over_words_install_each() {
+        let facts = facts("FROM ubuntu:22.04\nRUN for p in libcuda1 gcc; do apt-get install -y $p; done\n");
+        let names: Vec<_> = facts.packages.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["libcuda1", "gcc"]);
+    }
+
+    #[test]
+    fn text_that_is_only_printed_installs_nothing() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN echo apt-get install -y libcuda1 > /x\nRUN cat <<EOF > /y\napt-get install -y libcuda1\nEOF\nCOPY <<EOF /z\napt-get install -y libcuda1\nEOF\n",
+        );
+        assert_eq!(facts.packages, []);
+    }
+
+    #[test]
+    fn heredocs_that_a_shell_reads_are_executed() {
+        let text = "FROM ubuntu:22.04\nRUN <<EOF\nset -e\napt-get install -y libcuda1\nEOF\n";
+        let facts = facts(text);
+        assert_eq!(facts.packages.len(), 1);
+        assert_eq!(at(&facts, &facts.packages[0].origin), "libcuda1");
+    }
+
+    #[test]
+    fn exec_form_is_read_like_shell_form() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN [\"apt-get\", \"install\", \"-y\", \"libcuda1\"]\nRUN [\"sh\", \"-c\", \"apt-get install -y 'nvidia-utils-535'\"]\n",
+        );
+        let found: Vec<_> = facts.packages.iter().map(|p| (p.name.as_str(), at(&facts, &p.origin))).collect();
+        assert_eq!(found, [("libcuda1", "libcuda1"), ("nvidia-utils-535", "'nvidia-utils-535'")]);
+    }
+
+    #[test]
+    fn upgrades_know_whether_cuda_is_held() {
+        let facts = facts(
+            "FROM nvidia/cuda:12.4.1-base-ubuntu22.04\nRUN apt-get update && apt-get -y dist-upgrade\nRUN rm -f /etc/apt/sources.list.d/cuda* && apt-get upgrade -y\nRUN apt-get upgrade -y curl\n",
+        );
+        let found: Vec<_> = facts.upgrades.iter().map(|u| u.cuda_protected).collect();
+        // An upgrade of one package is not an upgrade of the system.
+        assert_eq!(found, [false, true]);
+    }
+}
