@@ -16,6 +16,7 @@ pub mod config;
 pub mod diagnostics;
 pub mod dockerfile;
 pub mod elf;
+pub mod engine;
 pub mod facts;
 pub mod image;
 pub mod limits;

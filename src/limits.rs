@@ -36,6 +36,8 @@ pub struct Limits {
     pub shell_depth: u64,
     /// Words kept of one shell text.
     pub shell_words: u64,
+    /// Bytes of a Docker engine's save stream that are kept in a temporary file while it is read.
+    pub spool_bytes: u64,
     /// Seconds without a byte before a registry counts as stalled.
     pub read_timeout_seconds: u64,
 }
@@ -59,6 +61,7 @@ impl Default for Limits {
             fatbin_entries: 1_000_000,
             shell_depth: 32,
             shell_words: 1_000_000,
+            spool_bytes: 128 << 30,
             read_timeout_seconds: 30,
         }
     }

@@ -134,7 +134,7 @@ mod tests {
         let source = "é=1\nabc".as_bytes();
         let index = LineIndex::new(source);
         assert_eq!(index.line_column(source, 2), LineColumn { line: 1, column: 2 });
-        assert_eq!(index.line_column(source, 5), LineColumn { line: 2, column: 2 });
+        assert_eq!(index.line_column(source, 6), LineColumn { line: 2, column: 2 });
         assert_eq!(index.line_column(source, 99), LineColumn { line: 2, column: 4 });
     }
 

@@ -97,7 +97,13 @@ fn requirement_language_agrees_with_libnvidia_container() {
             Verdict::Unsatisfied => "unsatisfied",
             Verdict::Invalid => "invalid",
         };
-        assert_eq!((word, outcome.message), (case.result.as_str(), case.message.clone()), "{}: {}", case.id, case.why);
+        assert_eq!(
+            (word, outcome.message),
+            (case.result.as_str(), case.message.clone()),
+            "{}: {}",
+            case.id,
+            case.why
+        );
     }
 }
 
@@ -137,6 +143,12 @@ fn tegra_dialect_agrees_with_the_toolkit() {
             CsvOutcome::Satisfied => ("satisfied", None),
             CsvOutcome::Refused(message) => ("refused", Some(message)),
         };
-        assert_eq!((word, message), (case.result.as_str(), case.message.clone()), "{}: {}", case.id, case.why);
+        assert_eq!(
+            (word, message),
+            (case.result.as_str(), case.message.clone()),
+            "{}: {}",
+            case.id,
+            case.why
+        );
     }
 }

@@ -98,7 +98,11 @@ impl DriverSet {
         let mut points = self.points.clone();
         points.extend(other.points.iter().cloned());
         sort_points(&mut points);
-        let spec = if self.spec == other.spec { self.spec.clone() } else { format!("{}, {}", self.spec, other.spec) };
+        let spec = if self.spec == other.spec {
+            self.spec.clone()
+        } else {
+            format!("{}, {}", self.spec, other.spec)
+        };
         Self { spec, points, open_end: self.open_end || other.open_end }
     }
 }
@@ -192,9 +196,19 @@ impl DriverSpec {
         if let Some(release) = trimmed.strip_prefix("l4t:").or_else(|| trimmed.strip_prefix("L4T:")) {
             let bare = release.trim().trim_start_matches(['r', 'R']);
             let plain = !bare.is_empty()
-                && bare.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
-            let near = tables.gpus().l4t_releases().last().map(|row| format!("l4t:{}", row.l4t.trim_start_matches('R')));
-            return if plain { Ok(Self::L4t(bare.to_owned())) } else { Err(parser.error(SpecProblem::L4t, whole, near)) };
+                && bare
+                    .split('.')
+                    .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+            let near = tables
+                .gpus()
+                .l4t_releases()
+                .last()
+                .map(|row| format!("l4t:{}", row.l4t.trim_start_matches('R')));
+            return if plain {
+                Ok(Self::L4t(bare.to_owned()))
+            } else {
+                Err(parser.error(SpecProblem::L4t, whole, near))
+            };
         }
         parser.parse().map(Self::Drivers)
     }
@@ -314,7 +328,8 @@ impl<'s> Parser<'s> {
                     range.to = tightest(range.to, bound(true)?, false);
                 }
                 _ => {
-                    let near = nearest(operator, [">=", "<=", ">", "<"]).map(|op| format!("{op}{}", text.trim()));
+                    let near =
+                        nearest(operator, [">=", "<=", ">", "<"]).map(|op| format!("{op}{}", text.trim()));
                     let error = VersionError {
                         what: "bound",
                         text: (*item).to_owned(),
@@ -413,7 +428,8 @@ impl<'s> Parser<'s> {
         for row in self.drivers.all() {
             points.extend(self.within(row, range));
         }
-        let newest = self.drivers.all().iter().flat_map(|row| &row.releases).map(|release| &release.version).max();
+        let newest =
+            self.drivers.all().iter().flat_map(|row| &row.releases).map(|release| &release.version).max();
         let open_end = newest.is_none_or(|newest| {
             let next = DriverVersion::from(DriverBranch(newest.branch().0.saturating_add(1)));
             range.to.as_ref().is_none_or(|to| to.admits_to(&next))
@@ -427,7 +443,8 @@ impl<'s> Parser<'s> {
                 return Ok(true);
             }
             let wanted = range.from.as_ref().or(range.to.as_ref()).map(|bound| bound.version.branch());
-            let near = wanted.and_then(|branch| self.drivers.nearest(branch)).map(|row| row.branch.to_string());
+            let near =
+                wanted.and_then(|branch| self.drivers.nearest(branch)).map(|row| row.branch.to_string());
             return Err(self.error(SpecProblem::NoRelease, span, near));
         }
         Ok(open_end)

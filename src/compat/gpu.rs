@@ -57,7 +57,9 @@ impl Gpu {
     ///
     /// What is wrong, where, and near names.
     pub fn parse(text: &str, tables: &Tables) -> Result<Self, GpuError> {
-        let error = |problem, span, nearest| Err(GpuError { text: text.chars().take(80).collect(), problem, span, nearest });
+        let error = |problem, span, nearest| {
+            Err(GpuError { text: text.chars().take(80).collect(), problem, span, nearest })
+        };
         let whole = Span::new(0, text.len());
         let word = text.trim();
         if word.is_empty() {
@@ -104,7 +106,8 @@ impl Gpu {
     /// Whether the GPU is a Tegra part.
     #[must_use]
     pub fn is_tegra(&self, tables: &Tables) -> bool {
-        self.class == Some(GpuClass::Tegra) || tables.gpus().sm(self.cc).is_some_and(|row| row.tegra && row.min_branch.is_none())
+        self.class == Some(GpuClass::Tegra)
+            || tables.gpus().sm(self.cc).is_some_and(|row| row.tegra && row.min_branch.is_none())
     }
 }
 
@@ -132,16 +135,22 @@ pub struct GpuError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum GpuProblem {
     /// Nothing was written.
-    #[error("a name is missing; write a product (a100), an architecture (sm_80) or a compute capability (8.0)")]
+    #[error(
+        "a name is missing; write a product (a100), an architecture (sm_80) or a compute capability (8.0)"
+    )]
     Empty,
     /// A word after `@` that is no class.
-    #[error("there is no such class; there are datacenter, workstation, consumer (geforce) and tegra (jetson)")]
+    #[error(
+        "there is no such class; there are datacenter, workstation, consumer (geforce) and tegra (jetson)"
+    )]
     Class,
     /// A compute capability that no GPU has.
     #[error("no GPU has this compute capability")]
     Capability,
     /// A name that is not in the table.
-    #[error("no such GPU is known; an architecture (sm_86) or compute capability (8.6@consumer) works for any")]
+    #[error(
+        "no such GPU is known; an architecture (sm_86) or compute capability (8.6@consumer) works for any"
+    )]
     Unknown,
 }
 
@@ -200,7 +209,9 @@ fn newer_than_known(cc: ComputeCapability, tables: &Tables) -> bool {
 fn key(name: &str) -> String {
     let lower = name.to_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric());
-    words.filter(|word| !word.is_empty() && !matches!(*word, "nvidia" | "geforce" | "tesla" | "quadro")).collect()
+    words
+        .filter(|word| !word.is_empty() && !matches!(*word, "nvidia" | "geforce" | "tesla" | "quadro"))
+        .collect()
 }
 
 /// Finds a product by any spelling of it: its name, an alias, what NVML or a Kubernetes node label calls it
@@ -210,17 +221,24 @@ fn key(name: &str) -> String {
 pub fn find<'t>(name: &str, tables: &'t Tables) -> Option<&'t GpuModel> {
     let exact = |wanted: &str| {
         let models = tables.gpus().models();
-        models.iter().find(|model| {
-            model.name.to_lowercase() == wanted.to_lowercase() || model.aliases.iter().any(|alias| alias == &wanted.to_lowercase())
-        }).or_else(|| {
-            let wanted = key(wanted);
-            if wanted.is_empty() {
-                return None;
-            }
-            models.iter().find(|model| key(&model.name) == wanted || model.aliases.iter().any(|alias| key(alias) == wanted))
-        })
+        models
+            .iter()
+            .find(|model| {
+                model.name.to_lowercase() == wanted.to_lowercase()
+                    || model.aliases.iter().any(|alias| alias == &wanted.to_lowercase())
+            })
+            .or_else(|| {
+                let wanted = key(wanted);
+                if wanted.is_empty() {
+                    return None;
+                }
+                models.iter().find(|model| {
+                    key(&model.name) == wanted || model.aliases.iter().any(|alias| key(alias) == wanted)
+                })
+            })
     };
-    let mut rest: Vec<&str> = name.split(|c: char| c.is_whitespace() || c == '-' || c == '_').filter(|w| !w.is_empty()).collect();
+    let mut rest: Vec<&str> =
+        name.split(|c: char| c.is_whitespace() || c == '-' || c == '_').filter(|w| !w.is_empty()).collect();
     if rest.len() > 16 {
         return None;
     }
@@ -243,14 +261,42 @@ pub fn find<'t>(name: &str, tables: &'t Tables) -> Option<&'t GpuModel> {
 fn is_variant_word(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
     let size = lower.trim_end_matches("gb").trim_end_matches('g');
-    let is_size = lower != size && !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_size =
+        lower != size && !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let is_form = matches!(
         lower.as_str(),
-        "sxm" | "sxm2" | "sxm3" | "sxm4" | "sxm5" | "sxm6" | "pcie" | "pci" | "nvl" | "nvl2" | "nvl4" | "hbm2" | "hbm2e" | "hbm3" | "hbm3e"
-            | "hgx" | "dgx" | "fhhl" | "dgxs" | "shared" | "generation" | "edition" | "mig" | "super" | "d" | "laptop" | "gpu"
+        "sxm"
+            | "sxm2"
+            | "sxm3"
+            | "sxm4"
+            | "sxm5"
+            | "sxm6"
+            | "pcie"
+            | "pci"
+            | "nvl"
+            | "nvl2"
+            | "nvl4"
+            | "hbm2"
+            | "hbm2e"
+            | "hbm3"
+            | "hbm3e"
+            | "hgx"
+            | "dgx"
+            | "fhhl"
+            | "dgxs"
+            | "shared"
+            | "generation"
+            | "edition"
+            | "mig"
+            | "super"
+            | "d"
+            | "laptop"
+            | "gpu"
     );
     let is_slice = lower.split_once('g').is_some_and(|(slices, rest)| {
-        !slices.is_empty() && slices.bytes().all(|b| b.is_ascii_digit()) && rest.strip_prefix('.').is_some_and(|m| m.ends_with("gb"))
+        !slices.is_empty()
+            && slices.bytes().all(|b| b.is_ascii_digit())
+            && rest.strip_prefix('.').is_some_and(|m| m.ends_with("gb"))
     });
     is_size || is_form || is_slice || lower.strip_prefix("mig").is_some_and(is_variant_word_rest)
 }
@@ -269,7 +315,9 @@ fn near_names(name: &str, tables: &Tables) -> Vec<String> {
     let mut near: Vec<(usize, &str)> = Vec::new();
     for model in tables.gpus().models() {
         let spellings = std::iter::once(key(&model.name)).chain(model.aliases.iter().map(|alias| key(alias)));
-        let Some(distance) = spellings.map(|spelling| edit_distance(&wanted, &spelling)).min() else { continue };
+        let Some(distance) = spellings.map(|spelling| edit_distance(&wanted, &spelling)).min() else {
+            continue;
+        };
         if distance <= bound {
             near.push((distance, &model.name));
         }

@@ -1,8 +1,11 @@
 //! Ordered version types, ranges, the NVIDIA_REQUIRE language, the knowledge tables and the verdict. Pure: no I/O, no findings.
 
+pub mod cure;
 pub mod drivers;
 pub mod gpu;
+pub mod image;
 pub mod nearest;
+pub mod nodes;
 pub mod range;
 pub mod require;
 pub mod tables;

@@ -124,7 +124,8 @@ impl RangeVerdict {
     /// Asks a statement of every driver of a set.
     #[must_use]
     pub fn over(set: &DriverSet, mut ask: impl FnMut(&DriverPoint) -> Truth) -> Self {
-        let truths: Vec<(&DriverPoint, Truth)> = set.points().iter().map(|point| (point, ask(point))).collect();
+        let truths: Vec<(&DriverPoint, Truth)> =
+            set.points().iter().map(|point| (point, ask(point))).collect();
         let mut intervals: Vec<Interval> = Vec::new();
         let mut branches: Vec<BranchTruth> = Vec::new();
         for (point, truth) in &truths {

@@ -35,7 +35,13 @@ pub(crate) fn nearest_note(nearest: Option<&str>) -> Cow<'static, str> {
 }
 
 impl VersionError {
-    fn new(what: &'static str, text: &str, problem: impl Into<String>, span: Span, nearest: Option<String>) -> Self {
+    fn new(
+        what: &'static str,
+        text: &str,
+        problem: impl Into<String>,
+        span: Span,
+        nearest: Option<String>,
+    ) -> Self {
         Self { what, text: text.chars().take(80).collect(), problem: problem.into(), span, nearest }
     }
 }
@@ -213,7 +219,8 @@ impl FromStr for DriverBranch {
         const WHAT: &str = "driver branch";
         let digits = text.strip_prefix(['R', 'r']).unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            let nearest = suggest_digits(text).map(|core| core.split('.').next().unwrap_or_default().to_owned());
+            let nearest =
+                suggest_digits(text).map(|core| core.split('.').next().unwrap_or_default().to_owned());
             let problem = "a branch is one whole number";
             return Err(VersionError::new(WHAT, text, problem, Span::new(0, text.len()), nearest));
         }
@@ -297,14 +304,17 @@ impl FromStr for CudaVersion {
         };
         let [major, minor, patch, _] = dotted.parts;
         let narrow = |number: u32| {
-            u16::try_from(number).map_err(|_| VersionError::new(WHAT, text, "a number is too large", whole, None))
+            u16::try_from(number)
+                .map_err(|_| VersionError::new(WHAT, text, "a number is too large", whole, None))
         };
         let (major, minor, patch) = (narrow(major)?, narrow(minor)?, narrow(patch)?);
         match dotted.count {
             2 => Ok(Self { major, minor, patch: None }),
             3 => Ok(Self { major, minor, patch: Some(patch) }),
             1 => {
-                let nearest = Self::from_wheel_digits(text).filter(|v| v.major >= 8).map_or_else(|| format!("{major}.0"), |v| v.to_string());
+                let nearest = Self::from_wheel_digits(text)
+                    .filter(|v| v.major >= 8)
+                    .map_or_else(|| format!("{major}.0"), |v| v.to_string());
                 Err(VersionError::new(WHAT, text, "the minor number is missing", whole, Some(nearest)))
             }
             _ => {
@@ -510,7 +520,8 @@ impl FromStr for SmTarget {
             None
         };
         cc.map(|cc| Self { cc, suffix }).ok_or_else(|| {
-            let nearest = suggest_digits(text).and_then(|core| core.parse::<Self>().ok().map(|t| t.to_string()));
+            let nearest =
+                suggest_digits(text).and_then(|core| core.parse::<Self>().ok().map(|t| t.to_string()));
             let problem = "write it like 9.0, 9.0a, sm_90 or compute_90";
             VersionError::new(WHAT, text, problem, Span::new(0, text.len()), nearest)
         })

@@ -10,7 +10,7 @@ use crate::span::{LineIndex, Span};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// What is wrong, with its place in the file.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// The file's text, for an excerpt; empty when it could not be read.
     pub source: Arc<[u8]>,
 }
@@ -19,7 +19,7 @@ impl ConfigError {
     /// An error about the file as a whole.
     pub(super) fn whole(message: String, help: &str) -> Self {
         let problem = Problem { message, help: Some(help.to_owned()), location: None };
-        Self { problem, source: Arc::from(&[][..]) }
+        Self { problem: Box::new(problem), source: Arc::from(&[][..]) }
     }
 
     /// An error at some bytes of the file.
@@ -38,7 +38,7 @@ impl ConfigError {
             end: lines.line_column(source, span.end),
         };
         let problem = Problem { message: message.into(), help, location: Some(Location::File(place)) };
-        Self { problem, source: Arc::clone(source) }
+        Self { problem: Box::new(problem), source: Arc::clone(source) }
     }
 
     /// The TOML reader's error in our words: serde lists what is expected between backticks, of which the nearest is named.

@@ -388,10 +388,11 @@ mod tests {
         let mut lines = diff.split_inclusive('\n').skip(2).peekable();
         while let Some(line) = lines.next() {
             let bare = lines.next_if(|next| next.starts_with('\\')).is_some();
-            let text = if bare { line[1..].trim_end_matches('\n') } else { &line[1..] };
-            match line.as_bytes()[0] {
-                b'@' => {
-                    let mut words = line[4..].split([',', ' ']);
+            let (mark, text) = line.split_at(1);
+            let text = if bare { text.trim_end_matches('\n') } else { text };
+            match mark {
+                "@" => {
+                    let mut words = text.strip_prefix("@ -").unwrap().split([',', ' ']);
                     let start: usize = words.next().unwrap().parse().unwrap();
                     let count: usize = words.next().unwrap().parse().unwrap();
                     let before = if count == 0 { start } else { start - 1 };
@@ -400,14 +401,14 @@ mod tests {
                         position += 1;
                     }
                 }
-                b' ' | b'-' => {
+                " " | "-" => {
                     assert_eq!(old.next(), Some(text));
                     position += 1;
-                    if line.starts_with(' ') {
+                    if mark == " " {
                         out.push_str(text);
                     }
                 }
-                b'+' => out.push_str(text),
+                "+" => out.push_str(text),
                 other => panic!("unexpected line mark {other}"),
             }
         }

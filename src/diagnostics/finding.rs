@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Fix, Location, Severity};
+use super::{FilePlace, Fix, Location, RuleInfo, Severity};
 
 /// Identifier of a rule: `CU` and three digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -83,6 +83,23 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// A finding of the engine itself, such as [`super::meta::DOCKERFILE_SYNTAX`].
+    #[must_use]
+    pub fn meta(rule: &RuleInfo, place: FilePlace, message: impl Into<String>, help: Option<String>) -> Self {
+        Self {
+            rule: rule.id,
+            name: rule.name,
+            severity: rule.severity,
+            message: message.into(),
+            help,
+            verdict: None,
+            location: Location::File(place),
+            related: Vec::new(),
+            fixes: Vec::new(),
+            pools: Vec::new(),
+        }
+    }
+
     /// Whether this says "could not be known" instead of "is wrong".
     #[must_use]
     pub fn is_unknown(&self) -> bool {

@@ -12,6 +12,7 @@ mod fix;
 mod location;
 mod outcome;
 mod paths;
+mod pipeline;
 mod redact;
 mod select;
 mod severity;
@@ -31,6 +32,7 @@ pub use outcome::{
     FailOn, FleetNames, InputKind, InputOutcome, Outcome, Problem, Reported, Summary, Tool, Unanswered,
 };
 pub use paths::PathBase;
+pub use pipeline::{CommentedFile, Filters};
 pub use redact::{redact, redact_input, secrets};
 pub use select::{PerPath, SelectError, SelectLayer, Selection, Selector, SeverityOverride};
 pub use severity::{Severity, SeverityError};

@@ -5,23 +5,23 @@ use std::ops::Range;
 /// Bytes of `text` that are a password or token in an address (`https://user:secret@host`, `https://token@host`).
 /// `git@` and other bare names of ssh addresses are no secrets.
 #[must_use]
-pub fn secrets(text: &str) -> Vec<Range<usize>> {
+pub fn secrets(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find("://")) {
+    while let Some(at) = text.get(from..).and_then(|rest| memchr::memmem::find(rest, b"://")) {
         let scheme_end = from + at;
         let start = scheme_end + 3;
         let rest = text.get(start..).unwrap_or_default();
-        let length = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '`' | '<' | '>' | '\\'))
-            .unwrap_or(rest.len());
+        let ends = |byte: &u8| byte.is_ascii_whitespace() || b"/\"'`<>\\".contains(byte);
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
         let authority = rest.get(..length).unwrap_or_default();
-        if let Some((user, _)) = authority.rsplit_once('@') {
-            let ssh = text.get(..scheme_end).is_some_and(|before| before.ends_with("ssh"));
-            match user.find(':') {
-                Some(colon) => found.push(start + colon + 1..start + user.len()),
-                None if user.is_empty() || user == "git" || ssh => {}
-                None => found.push(start..start + user.len()),
+        if let Some(host) = memchr::memrchr(b'@', authority) {
+            let user = authority.get(..host).unwrap_or_default();
+            let ssh = text.get(..scheme_end).is_some_and(|before| before.ends_with(b"ssh"));
+            match memchr::memchr(b':', user) {
+                Some(colon) => found.push(start + colon + 1..start + host),
+                None if user.is_empty() || user == b"git" || ssh => {}
+                None => found.push(start..start + host),
             }
         }
         from = start + length;
@@ -34,7 +34,7 @@ pub fn secrets(text: &str) -> Vec<Range<usize>> {
 pub fn redact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
-    for secret in secrets(text) {
+    for secret in secrets(text.as_bytes()) {
         out.push_str(text.get(from..secret.start).unwrap_or_default());
         if !secret.is_empty() {
             out.push_str("***");

@@ -23,13 +23,14 @@ pub use ast::{
     Heredoc, HeredocBody, Instruction, InstructionKind, KeyValue, Keyword, MountKey, PairForm, Problem,
     ProblemKind, Transfer,
 };
+pub use file_name::{DOCKERFILE_PATTERN, is_dockerfile_name};
 pub use graph::StageGraph;
 pub use image_name::ImageName;
 pub use platform::Platform;
 pub use scope::{EnvVariable, Scope};
 pub use stages::{
     Assignment, AssignmentKind, Base, BaseEnv, BuildOptions, Link, LinkKind, LinkSource, ResolvedBase, Role,
-    Stage,
+    Setting, Stage,
 };
 pub use text::LogicalText;
 pub use value::{ExpandError, Lookup, Origin, OriginKind, Piece, UnknownReason, Value};

@@ -103,6 +103,8 @@ pub enum PartState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
+    /// ELF header.
+    Header,
     /// Program headers.
     Segments,
     /// Section headers and their names.

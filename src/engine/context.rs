@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use crate::facts::{BuildContext, ContextFile};
+use crate::facts::from_dockerfile::{BuildContext, ContextFile};
 use crate::limits::Limits;
 
 /// A folder as build context. Nothing outside of it is ever read, links included.

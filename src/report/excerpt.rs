@@ -335,8 +335,7 @@ fn decode(source: &[u8], range: Range<usize>) -> Vec<(usize, char)> {
 /// Puts `*` for every character of a password in an address.
 fn mask(source: &[u8], range: Range<usize>, chars: &mut [(usize, char)]) {
     let base = range.start;
-    let Some(text) = source.get(range).and_then(|bytes| std::str::from_utf8(bytes).ok()) else { return };
-    for secret in crate::diagnostics::secrets(text) {
+    for secret in crate::diagnostics::secrets(source.get(range).unwrap_or_default()) {
         let hidden = base + secret.start..base + secret.end;
         chars.iter_mut().filter(|(at, _)| hidden.contains(at)).for_each(|(_, c)| *c = '*');
     }

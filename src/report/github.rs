@@ -38,14 +38,14 @@ pub(super) fn render(outcome: &Outcome, options: &Options<'_>, out: &mut dyn Wri
         for problem in &input.problems {
             let message = format!("{}: {}", input.input, problem.message);
             // No annotation: it would take the place of a finding.
-            writeln!(out, "{}", visible(&message).replace("::", ": :"))?;
+            writeln!(out, "{}", log_line(&message))?;
         }
     }
     if !left.is_empty() {
         let text = format!("{} more: see the log or the step summary", left.join(", "));
         writeln!(out, "::notice title={}::{}", property("cudalint"), data(&text))?;
     }
-    if options.quiet { Ok(()) } else { writeln!(out, "{}.", visible(&found(outcome)).replace("::", ": :")) }
+    if options.quiet { Ok(()) } else { writeln!(out, "{}.", found(outcome)) }
 }
 
 fn write_command(
@@ -79,6 +79,11 @@ fn write_command(
         write!(out, ",")?;
     }
     writeln!(out, "title={title}::{}", data(&message))
+}
+
+/// The text as a line of the log that is no command, in neither of GitHub's two spellings.
+fn log_line(text: &str) -> String {
+    visible(text).replace("::", ": :").replace("##[", "# #[")
 }
 
 /// The text as the message of a command.

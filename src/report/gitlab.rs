@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Options;
-use super::text::inner_place;
+use super::text::{inner_place, write_json};
 use crate::diagnostics::{Outcome, Severity};
 
 #[derive(Serialize)]
@@ -62,6 +62,5 @@ pub(super) fn render(outcome: &Outcome, options: &Options<'_>, out: &mut dyn Wri
             });
         }
     }
-    serde_json::to_writer_pretty(&mut *out, &issues)?;
-    writeln!(out)
+    write_json(&issues, true, out)
 }

@@ -18,7 +18,7 @@ pre { overflow-x: auto; border: 1px solid var(--line); padding: .5rem; margin: .
 mark { background: #ffd54f; color: #000; } .dim { color: var(--dim); }
 ";
 
-/// Longest line, in characters, that an excerpt shows.
+/// Most characters that an excerpt shows of a line before, in and after the mark.
 const LINE: usize = 400;
 /// Lines that an excerpt shows.
 const LINES: usize = 6;
@@ -114,25 +114,29 @@ fn write_finding(
 fn write_excerpt(location: &Location, texts: &Texts<'_>, out: &mut dyn Write) -> io::Result<()> {
     let Some(place) = location.place() else { return Ok(()) };
     let Some((source, index)) = texts.get(&place.file) else { return Ok(()) };
-    let text = |from: usize, to: usize| {
-        let bytes = source.get(from..to.max(from)).unwrap_or_default();
-        let text = crate::diagnostics::redact(&String::from_utf8_lossy(bytes));
-        markup(&super::text::shortened(&text, LINE))
-    };
     write!(out, "<pre>")?;
     let last = place.end.line.min(place.start.line.saturating_add(LINES - 1));
     for line in place.start.line..=last {
         let Some(span) = index.line_span(source, line) else { break };
         let start = place.span.start.clamp(span.start, span.end);
         let end = place.span.end.clamp(start, span.end);
-        // What stands far left of the mark is left out.
+        // What stands far from the mark is left out.
         let from = span.start.max(start.saturating_sub(LINE));
+        let mut shown =
+            source.get(from..span.end.min(end.saturating_add(4 * LINE))).unwrap_or_default().to_vec();
+        for secret in crate::diagnostics::secrets(&shown) {
+            shown.get_mut(secret).unwrap_or_default().fill(b'*');
+        }
+        let text = |part: std::ops::Range<usize>| {
+            let bytes = shown.get(part.start..part.end.min(shown.len())).unwrap_or_default();
+            markup(&super::text::shortened(&String::from_utf8_lossy(bytes), LINE))
+        };
         writeln!(
             out,
             "<span class=\"dim\">{line:>4}</span> {}<mark>{}</mark>{}",
-            text(from, start),
-            text(start, end),
-            text(end, span.end)
+            text(0..start - from),
+            text(start - from..end - from),
+            text(end - from..shown.len())
         )?;
     }
     writeln!(out, "</pre>")

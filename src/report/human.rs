@@ -8,7 +8,7 @@ use super::Options;
 use super::excerpt::{Label, draw};
 use super::text::{
     Texts, count, found, held_back, inner_place, instruction, short_digest, shortened, unanswered, visible,
-    where_is, wrap,
+    where_is, wrap, wrap_after,
 };
 use crate::diagnostics::{Finding, InputOutcome, Location, Outcome, Problem, Safety, Severity};
 
@@ -96,10 +96,7 @@ fn write_titled(
         (Some(location), input) => Some(where_is(location, input.unwrap_or_default())),
         (None, input) => input.map(|input| visible(input).into_owned()),
     };
-    if let Some(place) = place {
-        write!(out, "{}: ", Paint::Bold.on(&place, options))?;
-    }
-    writeln!(out, "{}: {}", paint.on(title, options), visible(&problem.message))?;
+    write_headline(place.as_deref(), (&format!("{title}:"), paint), &problem.message, options, out)?;
     if let Some(location) = &problem.location {
         let severity = if title == "error" { Severity::Error } else { Severity::Warning };
         write_excerpt(location, &[], severity, texts, options, out)?;
@@ -108,6 +105,33 @@ fn write_titled(
         Some(help) => write_note("help", help, options, out),
         None => Ok(()),
     }
+}
+
+/// `path:line:col: error[CU301] message`, wrapped with an indent.
+fn write_headline(
+    place: Option<&str>,
+    (title, paint): (&str, Paint),
+    message: &str,
+    options: &Options<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut taken = title.chars().count();
+    if let Some(place) = place {
+        taken = taken.saturating_add(place.chars().count()).saturating_add(2);
+        write!(out, "{}: ", Paint::Bold.on(place, options))?;
+    }
+    write!(out, "{}", paint.on(title, options))?;
+    // Lines below the first are indented, and so have a little less room.
+    let message = visible(message);
+    for (at, line) in wrap_after(taken, &message, options.width.saturating_sub(2).max(40)).iter().enumerate()
+    {
+        match (at, line.is_empty()) {
+            (0, true) => writeln!(out)?,
+            (0, false) => writeln!(out, " {line}")?,
+            _ => writeln!(out, "  {line}")?,
+        }
+    }
+    Ok(())
 }
 
 fn write_finding(
@@ -126,10 +150,10 @@ fn write_finding(
     } else {
         (finding.severity.as_str(), Paint::of(finding.severity))
     };
-    let title = paint.on(&format!("{word}[{}]", finding.rule), options);
-    writeln!(out, "{}: {title} {}", Paint::Bold.on(&place, options), visible(&finding.message))?;
+    let title = format!("{word}[{}]", finding.rule);
+    write_headline(Some(&place), (&title, paint), &finding.message, options, out)?;
     write_excerpt(&finding.location, &finding.related, finding.severity, texts, options, out)?;
-    write_inner(&finding.location, options, out)?;
+    write_inner(&finding.location, input, options, out)?;
     for (location, label) in &finding.related {
         if !is_drawn(location, &finding.location, texts) {
             write_note("note", &format!("{}: {label}", related_place(location)), options, out)?;
@@ -192,7 +216,16 @@ fn write_excerpt(
 }
 
 /// Layer, path and history instruction, or the key of the config.
-fn write_inner(location: &Location, options: &Options<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn write_inner(
+    location: &Location,
+    input: &InputOutcome,
+    options: &Options<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    // The headline names the line of the Dockerfile then.
+    if !matches!(location, Location::File(_)) && location.place().is_some() {
+        write_note("image", &input.input, options, out)?;
+    }
     match location {
         Location::File(_) => Ok(()),
         Location::Config { key, .. } => write_note("config", key, options, out),

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Options;
+use super::text::write_json;
 use crate::diagnostics::{FilePlace, Finding, InputOutcome, Location, Outcome, Problem, Reported, Summary};
 
 const SCHEMA: &str = "cudalint/1";
@@ -198,8 +199,7 @@ pub(super) fn render(outcome: &Outcome, _: &Options<'_>, out: &mut dyn Write) ->
         inputs: outcome.inputs.iter().map(input).collect(),
         summary: summary(outcome),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    write_json(&document, true, out)
 }
 
 /// Writes one object per line: each input, then the summary.
@@ -212,8 +212,7 @@ pub(super) fn render_lines(outcome: &Outcome, _: &Options<'_>, out: &mut dyn Wri
         summary: summary(outcome),
     };
     for line in inputs.chain([last]) {
-        serde_json::to_writer(&mut *out, &line)?;
-        writeln!(out)?;
+        write_json(&line, false, out)?;
     }
     Ok(())
 }

@@ -117,6 +117,18 @@ pub struct RuleManual<'a> {
     pub body: &'a str,
 }
 
+/// The manuals of all rules.
+#[must_use]
+pub fn manuals() -> Vec<RuleManual<'static>> {
+    let infos = crate::rules::rule_infos();
+    crate::rules::pages()
+        .filter_map(|page| {
+            let info = infos.iter().find(|info| info.id.as_str() == page.id)?;
+            Some(RuleManual { info: *info, summary: &page.summary, body: &page.body })
+        })
+        .collect()
+}
+
 /// How to render.
 #[derive(Debug, Clone)]
 pub struct Options<'a> {

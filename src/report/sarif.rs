@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::text::{Texts, inner_place, instruction, uri_path};
+use super::text::{Texts, inner_place, instruction, uri_path, write_json};
 use super::{Options, RuleManual};
 use crate::diagnostics::{
     FilePlace, Finding, InputKind, InputOutcome, Location, Outcome, Problem, Reported, RuleId, Severity,
@@ -166,8 +166,7 @@ pub(super) fn render(outcome: &Outcome, options: &Options<'_>, out: &mut dyn Wri
             results,
         }],
     };
-    serde_json::to_writer_pretty(&mut *out, &log)?;
-    writeln!(out)
+    write_json(&log, true, out)
 }
 
 fn level(severity: Severity) -> &'static str {

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::diagnostics::{Location, Outcome, Severity};
 use crate::span::LineIndex;
@@ -53,6 +56,18 @@ pub(super) fn substitute(c: char) -> Option<char> {
     }
 }
 
+/// Writes JSON and a line feed. Characters that must not reach a terminal stand in strings only, and are escaped there.
+pub(super) fn write_json(value: &impl Serialize, pretty: bool, out: &mut dyn Write) -> io::Result<()> {
+    let text = if pretty { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
+    let mut rest = text.as_str();
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| *c != '\n' && substitute(*c).is_some()) {
+        let (before, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        write!(out, "{before}\\u{:04x}", u32::from(c))?;
+        rest = after.get(c.len_utf8()..).unwrap_or_default();
+    }
+    writeln!(out, "{rest}")
+}
+
 /// The text with control characters made visible (`␛`), on one line.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -65,15 +80,20 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// The text broken into lines of at most `width` characters where it has spaces; longer words stay whole.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    wrap_after(0, text, width)
+}
+
+/// The same, when `taken` characters stand on the first line already.
+pub(super) fn wrap_after(taken: usize, text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let (mut line, mut length) = (String::new(), 0_usize);
+    let (mut line, mut length) = (String::new(), taken);
     for word in text.split_whitespace() {
         let more = word.chars().count();
         if length > 0 && length.saturating_add(1).saturating_add(more) > width {
             lines.push(std::mem::take(&mut line));
             length = 0;
         }
-        if length > 0 {
+        if !line.is_empty() {
             line.push(' ');
             length = length.saturating_add(1);
         }
@@ -240,6 +260,14 @@ mod tests {
     }
 
     #[test]
+    fn json_escapes_what_a_terminal_would_obey() {
+        let mut out = Vec::new();
+        write_json(&["a\u{9b}b\u{7f}\u{202e}é\n"], false, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out.clone()).unwrap(), "[\"a\\u009bb\\u007f\\u202eé\\n\"]\n");
+        assert_eq!(serde_json::from_slice::<Vec<String>>(&out).unwrap(), ["a\u{9b}b\u{7f}\u{202e}é\n"]);
+    }
+
+    #[test]
     fn history_lines_read_like_the_dockerfile() {
         for (line, expected) in [
             ("RUN /bin/sh -c apt-get update # buildkit", "RUN apt-get update"),
@@ -261,6 +289,8 @@ mod tests {
         assert_eq!(wrap("aa bb cc", 5), ["aa bb", "cc"]);
         assert_eq!(wrap("toolongword a", 5), ["toolongword", "a"]);
         assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap_after(4, "aa bb", 5), ["", "aa bb"]);
+        assert_eq!(wrap_after(2, "aa bb", 5), ["aa", "bb"]);
     }
 
     #[test]

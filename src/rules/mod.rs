@@ -9,7 +9,9 @@ mod driver;
 mod env;
 mod frameworks;
 mod hygiene;
+mod judgement;
 mod loader;
+mod meta;
 mod packages;
 mod page;
 mod sink;
@@ -18,6 +20,7 @@ mod support;
 mod target;
 
 pub use catalogue::{Catalogue, catalogue};
+pub use meta::{find_page, meta_pages, pages, rule_infos};
 pub use page::{Page, PageError};
 pub use sink::{Draft, Sink};
 

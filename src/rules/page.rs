@@ -13,7 +13,7 @@ pub struct Page {
     pub severity: Severity,
     /// Off unless selected by name.
     pub opt_in: bool,
-    /// Group of the rule (`base`, `env`, `driver`, `packages`, `frameworks`, `stages`, `loader`, `target`, `hygiene`).
+    /// Group of the rule (`meta`, `base`, `env`, `driver`, `packages`, `frameworks`, `stages`, `loader`, `target`, `hygiene`).
     pub group: String,
     /// What it reads: `dockerfile`, `config`, `layers`, `elf`.
     pub inspects: Vec<String>,

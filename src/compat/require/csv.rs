@@ -153,7 +153,10 @@ mod tests {
         assert_eq!(run(&["cuda>=12.0,driver>=535"]), "invalid value for driver: invalid semantic version");
         assert_eq!(run(&["brand=tesla"]), "unsatisfied condition: brand=tesla (brand=)");
         assert_eq!(run(&["brand=tesla,driver>=470 arch>=8.0"]), "satisfied");
-        assert_eq!(run(&["brand=tesla,driver>=470 arch>=9.0"]), "brand=tesla&&driver>=470||arch>=9.0 not met");
+        assert_eq!(
+            run(&["brand=tesla,driver>=470 arch>=9.0"]),
+            "brand=tesla&&driver>=470||arch>=9.0 not met"
+        );
         assert_eq!(run(&["brand!tesla"]), "invalid operator ");
         assert_eq!(run(&["cuda"]), "invalid constraint: cuda");
         assert_eq!(run(&["cuda>=12.0 bogus"]), "invalid constraint: bogus");

@@ -110,9 +110,10 @@ impl Hook<'_> {
 
     fn read(&self) -> Result<Option<Devices>, String> {
         let Some(devices) = self.visible_devices() else { return Ok(None) };
-        for (variable, word) in
-            [("NVIDIA_MIG_CONFIG_DEVICES", "MIG_CONFIG_DEVICES"), ("NVIDIA_MIG_MONITOR_DEVICES", "MIG_MONITOR_DEVICES")]
-        {
+        for (variable, word) in [
+            ("NVIDIA_MIG_CONFIG_DEVICES", "MIG_CONFIG_DEVICES"),
+            ("NVIDIA_MIG_MONITOR_DEVICES", "MIG_MONITOR_DEVICES"),
+        ] {
             if !self.options.privileged && !self.value(variable).is_empty() {
                 return Err(format!("cannot set {word} in non privileged container"));
             }
@@ -148,7 +149,8 @@ impl Hook<'_> {
         let mut devices: Vec<String> = Vec::new();
         for value in variables.iter().filter_map(|name| self.values.get(name)) {
             is_set = true;
-            devices.extend(value.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned));
+            devices
+                .extend(value.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned));
         }
         if !is_set && self.is_legacy() {
             devices.push("all".to_owned());
@@ -208,7 +210,11 @@ impl Hook<'_> {
         if allowed.len() == asked.len() {
             Ok(join(&allowed))
         } else {
-            Err(format!("unsupported capabilities found in '{}' (allowed '{}')", join(&asked), join(&allowed)))
+            Err(format!(
+                "unsupported capabilities found in '{}' (allowed '{}')",
+                join(&asked),
+                join(&allowed)
+            ))
         }
     }
 
@@ -218,7 +224,8 @@ impl Hook<'_> {
         if words.disable_true.iter().any(|word| word == disable) {
             return Ok(Vec::new());
         }
-        let is_requirement = |name: &str| name.starts_with(&words.prefix) && !name.starts_with(&words.excluded_prefix);
+        let is_requirement =
+            |name: &str| name.starts_with(&words.prefix) && !name.starts_with(&words.excluded_prefix);
         let mut requirements: Vec<String> = self
             .values
             .iter()
@@ -228,9 +235,12 @@ impl Hook<'_> {
         if self.is_legacy() {
             let text = self.value("CUDA_VERSION");
             let failed = |error: String| {
-                format!("failed to get requirements failed to get version: invalid CUDA version {text}: {error}")
+                format!(
+                    "failed to get requirements failed to get version: invalid CUDA version {text}: {error}"
+                )
             };
-            let version = SemVer::parse(text).map_err(|error| failed(format!("invalid version string: {error}")))?;
+            let version =
+                SemVer::parse(text).map_err(|error| failed(format!("invalid version string: {error}")))?;
             for (number, which) in [(version.major(), "major"), (version.minor(), "minor")] {
                 if u32::try_from(number).is_err() {
                     return Err(failed(format!("invalid {which} version")));
@@ -246,7 +256,8 @@ impl Hook<'_> {
 /// Each name once, at the place of its last mention.
 fn last_of_each(devices: Vec<String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    let mut kept: Vec<String> = devices.into_iter().rev().filter(|device| seen.insert(device.clone())).collect();
+    let mut kept: Vec<String> =
+        devices.into_iter().rev().filter(|device| seen.insert(device.clone())).collect();
     kept.reverse();
     kept
 }
@@ -315,7 +326,12 @@ mod tests {
             );
             assert_eq!(of(version).panic(), Some(message.as_str()));
         }
-        assert!(of("4294967296").panic().unwrap().ends_with("invalid CUDA version 4294967296: invalid major version"));
+        assert!(
+            of("4294967296")
+                .panic()
+                .unwrap()
+                .ends_with("invalid CUDA version 4294967296: invalid major version")
+        );
         assert!(of("12.4294967296").panic().unwrap().ends_with("invalid minor version"));
         let switched_off = plain(&["CUDA_VERSION=cu124", "NVIDIA_DISABLE_REQUIRE=1"]);
         assert_eq!(switched_off.devices().unwrap().requirements, [""; 0], "the version is not looked at");
@@ -329,7 +345,11 @@ mod tests {
             ["", "cuda>=12.4"]
         );
         assert_eq!(
-            requirements(&["NVIDIA_VISIBLE_DEVICES=all", "CUDA_VERSION=12.4.1", "NVIDIA_REQUIRE_ARCH=arch>=7.0"]),
+            requirements(&[
+                "NVIDIA_VISIBLE_DEVICES=all",
+                "CUDA_VERSION=12.4.1",
+                "NVIDIA_REQUIRE_ARCH=arch>=7.0"
+            ]),
             ["arch>=7.0", "cuda>=12.4"],
             "other requirements do not stop the rule"
         );
@@ -338,22 +358,38 @@ mod tests {
     #[test]
     fn the_switch_takes_gos_words_only() {
         for word in ["1", "t", "T", "true", "TRUE", "True"] {
-            let environment = ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_CUDA=cuda>=99", &format!("NVIDIA_DISABLE_REQUIRE={word}")];
+            let environment = [
+                "NVIDIA_VISIBLE_DEVICES=all",
+                "NVIDIA_REQUIRE_CUDA=cuda>=99",
+                &format!("NVIDIA_DISABLE_REQUIRE={word}"),
+            ];
             assert_eq!(requirements(&environment), [""; 0], "{word}");
         }
         for word in ["", "yes", "on", "y", "tRUE", " true", "0", "f", "F", "false", "FALSE", "False"] {
-            let environment = ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_CUDA=cuda>=99", &format!("NVIDIA_DISABLE_REQUIRE={word}")];
+            let environment = [
+                "NVIDIA_VISIBLE_DEVICES=all",
+                "NVIDIA_REQUIRE_CUDA=cuda>=99",
+                &format!("NVIDIA_DISABLE_REQUIRE={word}"),
+            ];
             assert_eq!(requirements(&environment), ["cuda>=99"], "{word}");
         }
         let host_off = HookOptions { config_disable_require: true, ..HookOptions::default() };
-        let reading = read(&["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_CUDA=cuda>=99", "NVIDIA_DISABLE_REQUIRE=0"], &host_off);
+        let reading = read(
+            &["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_CUDA=cuda>=99", "NVIDIA_DISABLE_REQUIRE=0"],
+            &host_off,
+        );
         assert_eq!(reading.devices().unwrap().requirements, [""; 0], "the host's word wins");
     }
 
     #[test]
     fn every_variable_with_the_prefix_counts() {
         assert_eq!(
-            requirements(&["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_=cuda>=1", "NVIDIA_REQUIRE_JETPACKX=a", "NVIDIA_REQUIREX=b"]),
+            requirements(&[
+                "NVIDIA_VISIBLE_DEVICES=all",
+                "NVIDIA_REQUIRE_=cuda>=1",
+                "NVIDIA_REQUIRE_JETPACKX=a",
+                "NVIDIA_REQUIREX=b"
+            ]),
             ["cuda>=1"]
         );
     }
@@ -402,8 +438,14 @@ mod tests {
             read(&["NVIDIA_VISIBLE_DEVICES=7"], &options).devices().unwrap().devices.clone()
         };
         let root = "/var/run/nvidia-container-devices";
-        assert_eq!(of(&[&format!("{root}/GPU-1"), &format!("{root}/./GPU-1/"), &format!("{root}/GPU-2")]), ["GPU-1", "GPU-2"]);
-        assert_eq!(of(&[&format!("{root}/imex/0"), &format!("{root}/cdi/nvidia.com/gpu=all")]), ["nvidia.com/gpu=all"]);
+        assert_eq!(
+            of(&[&format!("{root}/GPU-1"), &format!("{root}/./GPU-1/"), &format!("{root}/GPU-2")]),
+            ["GPU-1", "GPU-2"]
+        );
+        assert_eq!(
+            of(&[&format!("{root}/imex/0"), &format!("{root}/cdi/nvidia.com/gpu=all")]),
+            ["nvidia.com/gpu=all"]
+        );
         assert_eq!(of(&[&format!("{root}/cdi/nvidia.com/gpu/0")]), ["nvidia.com/gpu=0"]);
         assert_eq!(of(&[root]), ["7"], "the root alone names no device");
         assert_eq!(of(&[]), ["7"]);
@@ -412,9 +454,16 @@ mod tests {
     #[test]
     fn swarm_variables_are_preferred_when_present() {
         let options = HookOptions { swarm_resource: Some("A, B".to_owned()), ..HookOptions::default() };
-        assert_eq!(read(&["NVIDIA_VISIBLE_DEVICES=0", "B=2,3", "A=1"], &options).devices().unwrap().devices, ["1", "2", "3"]);
+        assert_eq!(
+            read(&["NVIDIA_VISIBLE_DEVICES=0", "B=2,3", "A=1"], &options).devices().unwrap().devices,
+            ["1", "2", "3"]
+        );
         assert_eq!(read(&["NVIDIA_VISIBLE_DEVICES=0"], &options).devices().unwrap().devices, ["0"]);
-        assert_eq!(read(&["NVIDIA_VISIBLE_DEVICES=0", "A="], &options).gpu(), Some(false), "present but empty");
+        assert_eq!(
+            read(&["NVIDIA_VISIBLE_DEVICES=0", "A="], &options).gpu(),
+            Some(false),
+            "present but empty"
+        );
     }
 
     #[test]
@@ -429,7 +478,10 @@ mod tests {
         assert_eq!(of(""), "compute,utility");
         assert_eq!(of("video"), "video");
         assert_eq!(of("all,bogus"), "compat32,compute,display,graphics,ngx,utility,video");
-        assert_eq!(of("utility,bogus,compute"), "unsupported capabilities found in 'bogus,compute,utility' (allowed 'compute,utility')");
+        assert_eq!(
+            of("utility,bogus,compute"),
+            "unsupported capabilities found in 'bogus,compute,utility' (allowed 'compute,utility')"
+        );
         assert_eq!(of("none"), "unsupported capabilities found in 'none' (allowed '')");
         assert_eq!(of("compute,,"), "compute");
         assert_eq!(of(" "), "", "set, but to nothing");
@@ -440,14 +492,18 @@ mod tests {
 
     #[test]
     fn nothing_is_looked_at_when_it_is_no_gpu_container() {
-        let reading = plain(&["CUDA_VERSION=bad", "NVIDIA_VISIBLE_DEVICES=void", "NVIDIA_DRIVER_CAPABILITIES=bogus"]);
+        let reading =
+            plain(&["CUDA_VERSION=bad", "NVIDIA_VISIBLE_DEVICES=void", "NVIDIA_DRIVER_CAPABILITIES=bogus"]);
         assert_eq!((reading.legacy, reading.gpu()), (true, Some(false)));
     }
 
     #[test]
     fn mig_management_needs_privileges() {
         let environment = ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_MIG_CONFIG_DEVICES=all"];
-        assert_eq!(plain(&environment).panic(), Some("cannot set MIG_CONFIG_DEVICES in non privileged container"));
+        assert_eq!(
+            plain(&environment).panic(),
+            Some("cannot set MIG_CONFIG_DEVICES in non privileged container")
+        );
         let privileged = HookOptions { privileged: true, ..HookOptions::default() };
         assert_eq!(read(&environment, &privileged).gpu(), Some(true));
     }

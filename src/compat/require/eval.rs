@@ -64,7 +64,8 @@ pub struct Outcome {
     pub message: Option<String>,
 }
 
-const SATISFIED: Outcome = Outcome { verdict: Verdict::Satisfied, deciding: None, problem: None, message: None };
+const SATISFIED: Outcome =
+    Outcome { verdict: Verdict::Satisfied, deciding: None, problem: None, message: None };
 
 /// Evaluates requirements (the values of several NVIDIA_REQUIRE_* variables, all must hold) on a host: for each visible
 /// GPU in turn, or once without a GPU when none is visible. The first failure ends it.
@@ -132,7 +133,12 @@ pub fn evaluate_expression(
                 Ok(truth) => holds = truth,
                 Err(problem) => {
                     let message = Some("invalid expression".to_owned());
-                    return Outcome { verdict: Verdict::Invalid, deciding: deciding(*span), problem: Some(problem), message };
+                    return Outcome {
+                        verdict: Verdict::Invalid,
+                        deciding: deciding(*span),
+                        problem: Some(problem),
+                        message,
+                    };
                 }
             }
             if !holds {
@@ -230,7 +236,10 @@ mod tests {
     fn host(driver: &str, cuda: &str, gpus: &[(&str, &str)]) -> HostFacts {
         let gpus = gpus
             .iter()
-            .map(|(brand, arch)| GpuFacts { brand: Some((*brand).to_owned()), arch: Some((*arch).to_owned()) })
+            .map(|(brand, arch)| GpuFacts {
+                brand: Some((*brand).to_owned()),
+                arch: Some((*arch).to_owned()),
+            })
             .collect();
         HostFacts { driver: Some(driver.to_owned()), cuda: Some(cuda.to_owned()), gpus }
     }
@@ -249,10 +258,22 @@ mod tests {
         assert_eq!(compare("450.80.02", Operator::Equal, "450.80.2"), Some(true));
         assert_eq!(compare("12.2", Operator::Equal, ".12.2"), None, "a leading dot is no number");
         assert_eq!(compare("12.2", Operator::GreaterEqual, "18446744073709551614"), Some(false));
-        assert_eq!(compare("12.2", Operator::GreaterEqual, "18446744073709551615"), None, "the error value of strtoumax");
+        assert_eq!(
+            compare("12.2", Operator::GreaterEqual, "18446744073709551615"),
+            None,
+            "the error value of strtoumax"
+        );
         assert_eq!(compare("12.2", Operator::GreaterEqual, "99999999999999999999"), None);
-        assert_eq!(compare("12.2", Operator::Less, "13.99999999999999999999"), Some(true), "decided before it is read");
-        assert_eq!(compare("12", Operator::Less, "12.99999999999999999999"), Some(true), "left over, never read");
+        assert_eq!(
+            compare("12.2", Operator::Less, "13.99999999999999999999"),
+            Some(true),
+            "decided before it is read"
+        );
+        assert_eq!(
+            compare("12", Operator::Less, "12.99999999999999999999"),
+            Some(true),
+            "left over, never read"
+        );
         assert_eq!(compare("12", Operator::Equal, "12.x"), None);
         assert_eq!(compare("12", Operator::Less, "12.05"), Some(true), "the rest .05 is more than zeros");
     }
@@ -293,7 +314,11 @@ mod tests {
         // "brand = " is eight bytes
         assert_eq!(run(&brand(119)).verdict, Verdict::Unsatisfied, "127 bytes fit");
         assert_eq!(run(&brand(120)).verdict, Verdict::Invalid, "128 do not");
-        assert_eq!(run(&format!("brand!={}", "x".repeat(300))).verdict, Verdict::Satisfied, "true terms are not printed");
+        assert_eq!(
+            run(&format!("brand!={}", "x".repeat(300))).verdict,
+            Verdict::Satisfied,
+            "true terms are not printed"
+        );
         assert_eq!(run(&format!("cuda>={}9", "0".repeat(300))).verdict, Verdict::Satisfied, "leading zeros");
     }
 
@@ -312,7 +337,11 @@ mod tests {
     fn what_the_library_could_not_tell_is_true_and_unchecked() {
         let nothing = HostFacts::default();
         assert_eq!(evaluate(&["cuda>=x"], &nothing, Tables::builtin()).verdict, Verdict::Satisfied);
-        assert_eq!(evaluate(&["cuda>="], &nothing, Tables::builtin()).verdict, Verdict::Invalid, "but it is parsed");
+        assert_eq!(
+            evaluate(&["cuda>="], &nothing, Tables::builtin()).verdict,
+            Verdict::Invalid,
+            "but it is parsed"
+        );
     }
 
     #[test]

@@ -47,7 +47,9 @@ impl SemVer {
             rest = after;
         }
         let (pre, metadata) = match rest.strip_prefix('-') {
-            Some(tail) => tail.split_once('+').map_or((Some(tail), None), |(pre, meta)| (Some(pre), Some(meta))),
+            Some(tail) => {
+                tail.split_once('+').map_or((Some(tail), None), |(pre, meta)| (Some(pre), Some(meta)))
+            }
             None => match rest.strip_prefix('+') {
                 Some(metadata) => (None, Some(metadata)),
                 None if rest.is_empty() => (None, None),
@@ -55,7 +57,8 @@ impl SemVer {
             },
         };
         let identifiers = |text: &str| {
-            text.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+            text.split('.')
+                .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
         };
         if !pre.is_none_or(identifiers) || !metadata.is_none_or(identifiers) {
             return Err(invalid());
@@ -68,7 +71,9 @@ impl SemVer {
         }
         let pre = pre.unwrap_or_default().to_owned();
         let numeric = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if !pre.is_empty() && pre.split('.').any(|part| numeric(part) && part.len() > 1 && part.starts_with('0')) {
+        if !pre.is_empty()
+            && pre.split('.').any(|part| numeric(part) && part.len() > 1 && part.starts_with('0'))
+        {
             return Err("version segment starts with 0".to_owned());
         }
         Ok(Self { numbers, pre })
@@ -118,10 +123,37 @@ mod tests {
 
     #[test]
     fn reads_what_the_go_code_reads() {
-        for good in ["12", "12.4", "12.4.1", "v12.4", "012.04", "12-4", "12.4-rc.1+build.5", "12.4+b", "1.2.3-0a", "12.4--"] {
+        for good in [
+            "12",
+            "12.4",
+            "12.4.1",
+            "v12.4",
+            "012.04",
+            "12-4",
+            "12.4-rc.1+build.5",
+            "12.4+b",
+            "1.2.3-0a",
+            "12.4--",
+        ] {
             assert!(SemVer::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "v", "vv1", "V1", "12.", ".12", "12.4.1.2", "cu124", " 12.4", "12.4 ", "12.x", "12.4-", "12.4+", "12.4-a..b", "12.4-é"] {
+        for bad in [
+            "",
+            "v",
+            "vv1",
+            "V1",
+            "12.",
+            ".12",
+            "12.4.1.2",
+            "cu124",
+            " 12.4",
+            "12.4 ",
+            "12.x",
+            "12.4-",
+            "12.4+",
+            "12.4-a..b",
+            "12.4-é",
+        ] {
             assert_eq!(SemVer::parse(bad), Err("invalid semantic version".to_owned()), "{bad}");
         }
         assert_eq!(SemVer::parse("1.2-01"), Err("version segment starts with 0".to_owned()));

@@ -19,7 +19,9 @@ impl Property {
     /// Reads a name in any case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Cuda, Self::Driver, Self::Arch, Self::Brand].into_iter().find(|p| name.eq_ignore_ascii_case(p.name()))
+        [Self::Cuda, Self::Driver, Self::Arch, Self::Brand]
+            .into_iter()
+            .find(|p| name.eq_ignore_ascii_case(p.name()))
     }
 
     /// The name in lower case.
@@ -203,7 +205,10 @@ impl Expression {
 
     /// All malformed terms, also those that no evaluation reaches.
     pub fn malformed(&self) -> impl Iterator<Item = &TermError> {
-        self.alternatives.iter().flat_map(|alternative| &alternative.terms).filter_map(|(_, term)| term.as_ref().err())
+        self.alternatives
+            .iter()
+            .flat_map(|alternative| &alternative.terms)
+            .filter_map(|(_, term)| term.as_ref().err())
     }
 }
 
@@ -278,7 +283,8 @@ mod tests {
             ("\tcuda>=1", TermProblem::UnknownName, "\tcuda"),
         ] {
             let expression = Expression::parse(text);
-            let errors: Vec<_> = expression.malformed().map(|e| (e.problem, expression.slice(e.span))).collect();
+            let errors: Vec<_> =
+                expression.malformed().map(|e| (e.problem, expression.slice(e.span))).collect();
             assert_eq!(errors, [(problem, place)], "{text}");
         }
         assert_eq!(Expression::parse("cuda!1").malformed().count(), 0, "a lone ! is !=");

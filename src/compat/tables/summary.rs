@@ -48,13 +48,24 @@ impl Tables {
         let mut tables = Vec::new();
         self.visit(&mut |table, rows| {
             let dates = || rows.iter().filter_map(|(_, provenance)| provenance.as_of);
-            tables.push(TableSummary { table, rows: rows.len(), oldest: dates().min(), newest: dates().max() });
+            tables.push(TableSummary {
+                table,
+                rows: rows.len(),
+                oldest: dates().min(),
+                newest: dates().max(),
+            });
         });
         Summary {
             as_of: tables.iter().filter_map(|table| table.newest).max(),
             tables,
             newest_toolkit: self.toolkits.newest().map(|row| row.version),
-            newest_driver: self.drivers.branches.iter().flat_map(|row| &row.releases).map(|r| r.version.clone()).max(),
+            newest_driver: self
+                .drivers
+                .branches
+                .iter()
+                .flat_map(|row| &row.releases)
+                .map(|r| r.version.clone())
+                .max(),
             newest_cuda_image: self.images.newest_cuda_image().map(|row| row.version),
             forward_edition: self.forward.newest_edition().map(|edition| edition.id.clone()),
             extended_by: self.extended_by.clone(),
@@ -116,7 +127,10 @@ impl Tables {
                     found.push((key.clone(), format!("[{table}] `{key}` names no source")));
                 }
                 for source in provenance.source.iter().filter(|source| !keys.contains(source.as_str())) {
-                    found.push((source.clone(), format!("[{table}] `{key}` names the unknown source `{source}`")));
+                    found.push((
+                        source.clone(),
+                        format!("[{table}] `{key}` names the unknown source `{source}`"),
+                    ));
                 }
                 if provenance.as_of.is_none() {
                     found.push((key.clone(), format!("[{table}] `{key}` has no as_of date")));
@@ -127,7 +141,12 @@ impl Tables {
         self.check_gpus(&mut found);
         for edition in &self.forward.editions {
             for row in edition.rows.iter().filter(|row| row.cells.len() != edition.branches.len()) {
-                let message = format!("[edition] `{}`: {} cells for {} branches", edition.id, row.cells.len(), edition.branches.len());
+                let message = format!(
+                    "[edition] `{}`: {} cells for {} branches",
+                    edition.id,
+                    row.cells.len(),
+                    edition.branches.len()
+                );
                 found.push((edition.id.clone(), message));
             }
         }
@@ -135,7 +154,10 @@ impl Tables {
             let extremes = (toolkit.sm.iter().min(), toolkit.sm.iter().max());
             if extremes != (Some(&toolkit.sm_min), Some(&toolkit.sm_max)) {
                 let key = toolkit.version.to_string();
-                found.push((key.clone(), format!("[toolkit] `{key}`: sm_min and sm_max are not the ends of sm")));
+                found.push((
+                    key.clone(),
+                    format!("[toolkit] `{key}`: sm_min and sm_max are not the ends of sm"),
+                ));
             }
         }
         let lines = LineIndex::new(text.as_bytes());
@@ -156,10 +178,17 @@ impl Tables {
             for release in &branch.releases {
                 if release.version.branch() != branch.branch {
                     let text = release.version.to_string();
-                    found.push((text.clone(), format!("[branch] `{key}` lists {text}, which is of another branch")));
+                    found.push((
+                        text.clone(),
+                        format!("[branch] `{key}` lists {text}, which is of another branch"),
+                    ));
                 }
             }
-            if branch.releases.windows(2).any(|pair| pair.first().map(|r| &r.version) > pair.last().map(|r| &r.version)) {
+            if branch
+                .releases
+                .windows(2)
+                .any(|pair| pair.first().map(|r| &r.version) > pair.last().map(|r| &r.version))
+            {
                 found.push((key.clone(), format!("[branch] `{key}`: releases are not in ascending order")));
             }
             if branch.sm_min > branch.sm_max {
@@ -167,7 +196,10 @@ impl Tables {
             }
             if let Some(cuda) = branch.cuda_max {
                 if let Some((before, at)) = last.filter(|(before, _)| *before > cuda) {
-                    found.push((key.clone(), format!("[branch] `{key}` reports CUDA {cuda}, the older {at} CUDA {before}")));
+                    found.push((
+                        key.clone(),
+                        format!("[branch] `{key}` reports CUDA {cuda}, the older {at} CUDA {before}"),
+                    ));
                 }
                 last = Some((cuda, branch.branch.0));
             }
@@ -178,7 +210,10 @@ impl Tables {
         let mut names: HashSet<String> = HashSet::new();
         for model in &self.gpus.models {
             if self.gpus.sm(model.cc).is_none() {
-                let message = format!("[gpu] `{}` has the compute capability {}, which has no [[sm]] row", model.name, model.cc);
+                let message = format!(
+                    "[gpu] `{}` has the compute capability {}, which has no [[sm]] row",
+                    model.name, model.cc
+                );
                 found.push((model.name.clone(), message));
             }
             for alias in &model.aliases {

@@ -141,10 +141,12 @@ impl Answer {
         }
     }
 
-    /// The error code that the program will show, where it fails.
+    /// The error code that the program will show where it fails, or would show where that is open.
     #[must_use]
     pub fn error(&self) -> Option<u16> {
-        if self.satisfied == Some(true) { None } else { self.reasons.iter().find_map(|reason| reason.error) }
+        let truth = self.truth();
+        let mut deciding = self.reasons.iter().filter(|reason| reason.holds == truth && truth != Truth::Yes);
+        deciding.find_map(|reason| reason.error)
     }
 
     /// The deciding step.

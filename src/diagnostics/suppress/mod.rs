@@ -7,7 +7,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Date, Edit, FilePlace, Finding, Fix, Location, RuleId, RuleInfo, Safety, meta};
+use super::{Date, Edit, FilePlace, Finding, Fix, RuleId, RuleInfo, Safety, meta};
 use crate::span::{LineIndex, Span};
 use comment::{Directive, Flaw};
 
@@ -91,7 +91,7 @@ impl<'a> Suppressions<'a> {
         for span in comments {
             let Some(reading) = comment::read(source, *span, self.rules) else { continue };
             for Flaw { span, message, help } in reading.flaws {
-                let finding = own(&meta::INVALID_IGNORE, text.place(span), message, help);
+                let finding = Finding::meta(&meta::INVALID_IGNORE, text.place(span), message, Some(help));
                 self.own.push(finding);
             }
             let Some(directive) = reading.directive else { continue };
@@ -101,7 +101,7 @@ impl<'a> Suppressions<'a> {
             {
                 let message = format!("the ignore ended on {until} and holds nothing back");
                 let help = "mend what it was for, or give a new date and the reason for it".to_owned();
-                self.own.push(own(&meta::EXPIRED_IGNORE, place, message, help));
+                self.own.push(Finding::meta(&meta::EXPIRED_IGNORE, place, message, Some(help)));
                 continue;
             }
             let content = content.get_or_insert_with(|| text.content_lines());
@@ -144,7 +144,9 @@ impl<'a> Suppressions<'a> {
         applied
     }
 
-    fn holds_back(&mut self, finding: &Finding) -> bool {
+    /// Whether an ignore covers this finding; remembers that the ignore was of use.
+    #[must_use]
+    pub fn holds_back(&mut self, finding: &Finding) -> bool {
         let Some(place) = finding.location.place() else { return false };
         let (file, rule, at) = (&place.file, finding.rule, place.span.start);
         let mut held = false;
@@ -214,7 +216,7 @@ impl<'a> Suppressions<'a> {
         } else {
             "another comment already ignores the same there, or nothing follows; take it out".to_owned()
         };
-        let mut finding = own(&meta::UNUSED_IGNORE, ignore.place.clone(), message, help);
+        let mut finding = Finding::meta(&meta::UNUSED_IGNORE, ignore.place.clone(), message, Some(help));
         let left: Vec<&str> = ignore
             .directive
             .rules
@@ -241,22 +243,6 @@ impl<'a> Suppressions<'a> {
 fn insert<K: Ord>(map: &mut BTreeMap<K, Use>, key: K, new: Use) -> bool {
     let number = new.ignore;
     map.entry(key).or_insert(new).ignore != number
-}
-
-/// A finding of the engine itself.
-fn own(rule: &RuleInfo, place: FilePlace, message: String, help: String) -> Finding {
-    Finding {
-        rule: rule.id,
-        name: rule.name,
-        severity: rule.severity,
-        message,
-        help: Some(help),
-        verdict: None,
-        location: Location::File(place),
-        related: Vec::new(),
-        fixes: Vec::new(),
-        pools: Vec::new(),
-    }
 }
 
 /// A file whose comments are read.

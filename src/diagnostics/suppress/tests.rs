@@ -1,6 +1,6 @@
 use super::*;
-use crate::diagnostics::Severity;
 use crate::diagnostics::testing::{file_finding, place_in};
+use crate::diagnostics::{Location, Severity};
 
 const FILE: &str = "Dockerfile";
 
@@ -179,11 +179,11 @@ fn comments_after_text_cover_their_line() {
     assert_eq!(String::from_utf8(fixed).unwrap(), "torch==2.4\ntorch==2.5\n");
 }
 
+/// Quadratic work over these comments would not end within the patience of a test run.
 #[test]
 fn many_comments_take_linear_time() {
-    let source = format!("RUN a \\\n{}  WORD\n", "# cudalint: ignore[CU301] x\n".repeat(50_000));
-    let started = std::time::Instant::now();
+    let number = 200_000;
+    let source = format!("RUN a \\\n{}  WORD\n", "# cudalint: ignore[CU301] x\n".repeat(number));
     let (kept, held, said) = run(&source, findings(&source, "CU301", "WORD"));
-    assert_eq!((kept.len(), held, said.len()), (0, 1, 49_999));
-    assert!(started.elapsed().as_secs() < 20, "took {:?}", started.elapsed());
+    assert_eq!((kept.len(), held, said.len()), (0, 1, number - 1));
 }

@@ -267,16 +267,16 @@ fn split_replacement(text: &str) -> (&str, &str) {
 }
 
 fn cut_prefix<'v>(value: &'v str, pattern: &str, longest: bool) -> &'v str {
-    let ends = value.char_indices().map(|(at, _)| at).chain([value.len()]);
+    let mut ends = value.char_indices().map(|(at, _)| at).chain([value.len()]);
     let matched = |end: &usize| value.get(..*end).is_some_and(|head| glob(pattern, head));
-    let end = if longest { ends.filter(matched).next_back() } else { ends.into_iter().find(matched) };
+    let end = if longest { ends.rfind(matched) } else { ends.find(matched) };
     end.and_then(|end| value.get(end..)).unwrap_or(value)
 }
 
 fn cut_suffix<'v>(value: &'v str, pattern: &str, longest: bool) -> &'v str {
-    let starts = value.char_indices().map(|(at, _)| at).chain([value.len()]);
+    let mut starts = value.char_indices().map(|(at, _)| at).chain([value.len()]);
     let matched = |start: &usize| value.get(*start..).is_some_and(|tail| glob(pattern, tail));
-    let start = if longest { starts.into_iter().find(matched) } else { starts.filter(matched).next_back() };
+    let start = if longest { starts.find(matched) } else { starts.rfind(matched) };
     start.and_then(|start| value.get(..start)).unwrap_or(value)
 }
 

@@ -5,6 +5,7 @@
 //! byte offsets into the text that [`scan`] was given, also for text inside `bash -c '…'`, `eval` and heredocs.
 
 mod expand;
+mod heredoc;
 mod lex;
 mod lookup;
 mod nested;

@@ -1,6 +1,7 @@
 //! Finds the end of an expansion without reading its commands. One pass with a stack of its own, whatever the nesting.
 
-use super::lex::{self, HeredocHead};
+use super::heredoc::{self, HeredocHead};
+use super::lex;
 use super::source::Source;
 
 /// The end of an expansion.
@@ -193,7 +194,7 @@ pub(super) fn skip(
                     *command_position = true;
                     p += 1;
                     for head in pending.drain(..) {
-                        p = lex::heredoc_end(bytes, p, &head).after;
+                        p = heredoc::end_of_body(bytes, p, &head).after;
                     }
                 }
                 b';' | b'&' | b'|' => {
@@ -201,7 +202,7 @@ pub(super) fn skip(
                     p += 1;
                 }
                 b'<' if byte(p + 1) == b'<' && byte(p + 2) == b'<' => p += 3,
-                b'<' if byte(p + 1) == b'<' => match lex::heredoc_head(source, p + 2, limit) {
+                b'<' if byte(p + 1) == b'<' => match heredoc::head(source, p + 2, limit) {
                     Some((head, end)) => {
                         pending.push(head);
                         p = end;

@@ -1,15 +1,15 @@
 //! One level of text: operators, reserved words, redirections, and the compound commands that are open.
 
-use super::lex::{self, HeredocHead, Lexed, Style};
-use super::nested;
+mod compound;
+mod redirect;
+
+use super::heredoc::HeredocHead;
+use super::lex::{self, Lexed, Style};
 use super::scan::{Item, Place, Scanner};
 use super::skip::skip;
 use super::source::{Inner, Source};
-use super::types::{
-    Assignment, Command, Context, Group, GroupKind, Heredoc, HeredocUse, Loop, Problem, ProblemKind,
-    Redirection, RedirectionOp, Separator,
-};
-use super::word::{Piece, PieceKind, SubstitutionKind, Word, is_name};
+use super::types::{Assignment, Command, Problem, ProblemKind, Redirection, Separator};
+use super::word::{SubstitutionKind, Word, is_name};
 use crate::span::Span;
 use std::rc::Rc;
 
@@ -161,6 +161,12 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
             b' ' | b'\t' | b'\r' => self.at += 1,
             b'\\' if next == b'\n' => self.at += 2,
             b'\\' if next == b'\r' && self.byte(at + 2) == b'\n' => self.at += 3,
+            b'\n'
+                if self.current.test
+                    && let Some(next) = self.test_goes_on() =>
+            {
+                self.at = next
+            }
             b'\n' => {
                 self.at += 1;
                 self.separate(Separator::Newline);
@@ -275,11 +281,7 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
 
     fn word(&mut self) {
         let at = self.at;
-        if matches!(self.last, Some(Holder::Group(_))) {
-            // A word right after `fi` or `)`: the operator between is missing.
-            self.separate(Separator::Newline);
-        }
-        if self.current.words.is_empty() && self.assignment() {
+        if self.current.words.is_empty() && self.last.is_none() && self.assignment() {
             return;
         }
         let lexed = lex::word(&self.source, at, self.limit, Style::Plain);
@@ -294,6 +296,13 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
             self.at = lexed.end;
             self.redirection(at, fd);
             return;
+        }
+        if matches!(self.last, Some(Holder::Group(_))) {
+            // A word right after `fi` or `)`: the operator between is missing.
+            self.separate(Separator::Newline);
+            if self.assignment() {
+                return;
+            }
         }
         let plain = lexed.word.raw == lexed.word.text;
         if plain && self.current.is_empty() && self.reserved(&lexed.word.text, at, lexed.end) {
@@ -372,6 +381,18 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
         (self.opaque_word(start, end, SubstitutionKind::Array), elements)
     }
 
+    /// Where `[[ … ]]` goes on after the line end at the current place, if it does.
+    fn test_goes_on(&self) -> Option<usize> {
+        let open = |word: &Word| matches!(word.raw.as_str(), "[[" | "&&" | "||" | "!" | "(");
+        let rest = self.source.text.get(self.at..self.limit).unwrap_or_default();
+        let next = rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        let goes_on = self.current.words.last().is_some_and(open)
+            || next.starts_with("]]")
+            || next.starts_with("&&")
+            || next.starts_with("||");
+        goes_on.then_some(self.limit - next.len())
+    }
+
     fn test_word(&mut self) {
         let at = self.at;
         if self.byte(at) == b';' {
@@ -393,481 +414,6 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
             return;
         }
         self.current.words.push(word);
-    }
-
-    fn redirection(&mut self, start: usize, fd: Option<u32>) {
-        use RedirectionOp as Op;
-        let at = self.at;
-        let bytes = self.source.text.as_bytes().get(at..self.limit).unwrap_or_default();
-        let (op, length) = match bytes {
-            [b'&', b'>', b'>', ..] => (Op::AppendBoth, 3),
-            [b'&', b'>', ..] => (Op::WriteBoth, 2),
-            [b'<', b'<', b'<', ..] => (Op::HereString, 3),
-            [b'<', b'<', b'-', ..] => (Op::HeredocTabs, 2),
-            [b'<', b'<', ..] => (Op::Heredoc, 2),
-            [b'<', b'&', ..] => (Op::DupIn, 2),
-            [b'<', b'>', ..] => (Op::ReadWrite, 2),
-            [b'<', ..] => (Op::Read, 1),
-            [b'>', b'>', ..] => (Op::Append, 2),
-            [b'>', b'|', ..] => (Op::Clobber, 2),
-            [b'>', b'&', ..] => (Op::DupOut, 2),
-            _ => (Op::Write, 1),
-        };
-        let mut p = at + length;
-        let on_group = match self.last {
-            Some(Holder::Group(group)) if self.current.is_empty() => Some(group),
-            _ => None,
-        };
-        let mut head = None;
-        let target = if matches!(op, Op::Heredoc | Op::HeredocTabs) {
-            let found = lex::heredoc_head(&self.source, p, self.limit);
-            self.at = found.as_ref().map_or(p + usize::from(op == Op::HeredocTabs), |(_, end)| *end);
-            head = found.map(|(head, _)| head);
-            head.as_ref().map(|head| head.word.clone()).unwrap_or_default()
-        } else {
-            while matches!(self.byte(p), b' ' | b'\t') {
-                p += 1;
-            }
-            let lexed = lex::word(&self.source, p, self.limit, Style::Plain);
-            self.at = lexed.end;
-            if on_group.is_some() {
-                self.scanner.queue_inner(&self.source, lexed.inner, &self.place, None);
-                for problem in lexed.problems {
-                    self.scanner.problem(problem);
-                }
-                lexed.word
-            } else {
-                self.take(lexed, start)
-            }
-        };
-        let redirection =
-            Redirection { fd, span: self.source.map(Span::new(start, self.at)), op, target, heredoc: None };
-        let (holder, index) =
-            match on_group.and_then(|group| Some((group, self.scanner.script.groups.get_mut(group)?))) {
-                Some((group, found)) => {
-                    found.redirections.push(redirection);
-                    (Holder::Group(group), found.redirections.len() - 1)
-                }
-                None => {
-                    self.current.cover(start, self.at);
-                    self.current.redirections.push(redirection);
-                    (Holder::Current, self.current.redirections.len() - 1)
-                }
-            };
-        if let Some(head) = head {
-            self.pending.push(Pending { holder, redirection: index, head });
-        }
-    }
-
-    /// Reads the bodies that the line which just ended asked for.
-    fn read_bodies(&mut self) {
-        for pending in std::mem::take(&mut self.pending) {
-            let start = self.at.min(self.limit);
-            let bytes = self.source.text.as_bytes().get(..self.limit).unwrap_or_default();
-            let end = lex::heredoc_end(bytes, start, &pending.head);
-            if !end.closed {
-                let span = pending.head.word.span;
-                self.scanner.problem(Problem { kind: ProblemKind::UnterminatedHeredoc, span });
-            }
-            self.at = end.after;
-            self.body(&pending, start, end.body);
-        }
-    }
-
-    fn body(&mut self, pending: &Pending, start: usize, end: usize) {
-        let tabs = pending.head.tabs;
-        let mut whole = false;
-        let mut usage = HeredocUse::Data;
-        if let Holder::Command(index) = pending.holder
-            && let Some(command) = self.scanner.script.commands.get(index)
-        {
-            // `RUN <<EOF`: nothing but the heredoc stands in the text.
-            whole = self.whole && self.at >= self.limit && index == 0 && command.redirections.len() == 1;
-            usage = nested::stdin_use(command);
-        }
-        let quoted = pending.head.quoted || whole;
-        let style = if quoted { Style::Verbatim { tabs } } else { Style::Body { tabs } };
-        let Lexed { word, inner, problems, .. } = lex::word(&self.source, start, end, style);
-        for problem in problems {
-            self.scanner.problem(problem);
-        }
-        let mut reader = match pending.holder {
-            Holder::Command(index) => Some(index),
-            Holder::Current | Holder::Group(_) => None,
-        };
-        if whole {
-            usage = nested::body_use(&word);
-        } else if usage == HeredocUse::Data
-            && let Some(shell) = reader.and_then(|index| self.piped_shell(index))
-        {
-            usage = HeredocUse::Shell;
-            reader = Some(shell);
-        }
-        self.scanner.queue_inner(&self.source, inner, &self.place, reader);
-        if usage == HeredocUse::Shell {
-            let text = nested::source_of([&word]);
-            let parent = reader.filter(|_| !whole);
-            self.scanner.queue_script(text, &self.place, parent, !whole);
-        }
-        let heredoc = Heredoc { delimiter: pending.head.delimiter.clone(), quoted, body: word, usage };
-        let script = &mut self.scanner.script;
-        let redirections = match pending.holder {
-            Holder::Command(index) => script.commands.get_mut(index).map(|command| &mut command.redirections),
-            Holder::Group(index) => script.groups.get_mut(index).map(|group| &mut group.redirections),
-            Holder::Current => None,
-        };
-        if let Some(redirection) = redirections.and_then(|list| list.get_mut(pending.redirection)) {
-            redirection.heredoc = Some(heredoc);
-        }
-    }
-
-    /// The shell that reads what command `index` passes on: `cat <<EOF | bash`.
-    fn piped_shell(&self, index: usize) -> Option<usize> {
-        let commands = &self.scanner.script.commands;
-        let command = commands.get(index)?;
-        if !nested::passes_input(command) {
-            return None;
-        }
-        let next = commands.iter().enumerate().skip(index + 1).take(4).find(|(_, next)| {
-            next.pipeline == command.pipeline && next.pipeline_index == command.pipeline_index + 1
-        });
-        next.filter(|(_, next)| nested::stdin_use(next) == HeredocUse::Shell).map(|(index, _)| index)
-    }
-
-    // Compound commands.
-
-    fn group_start(&self, group: usize) -> Span {
-        self.scanner.script.groups.get(group).map(|group| group.span).unwrap_or_default()
-    }
-
-    fn set_state(&mut self, state: State) {
-        if let Some(frame) = self.frames.last_mut() {
-            frame.state = state;
-        }
-    }
-
-    fn open(&mut self, kind: GroupKind, state: State, start: usize, end: usize) {
-        let index = self.scanner.script.groups.len();
-        let negated = std::mem::take(&mut self.negate);
-        self.scanner.script.groups.push(Group {
-            kind,
-            span: self.source.map(Span::new(start, end)),
-            separator_before: self.before,
-            separator_after: Separator::End,
-            negated,
-            pipeline: self.pipeline,
-            parent: self.place.group,
-            redirections: Vec::new(),
-        });
-        let outer = self.place;
-        self.frames.push(Frame {
-            group: index,
-            state,
-            outer,
-            pipeline: self.pipeline,
-            pipeline_index: self.pipeline_index,
-        });
-        let context = outer.context;
-        self.place.group = Some(index);
-        self.place.context = match state {
-            State::Subshell => Context { subshell: true, ..context },
-            State::If => Context { condition: true, ..context },
-            State::Loop => Context { condition: true, ..context },
-            State::Pattern | State::Clause => Context { branch: true, ..context },
-            State::Function => Context { function: true, ..context },
-            State::Brace => context,
-        };
-        if state == State::Subshell {
-            self.place.depth = outer.depth.saturating_add(1);
-        }
-        self.pipeline = self.scanner.new_pipeline();
-        self.pipeline_index = 0;
-        self.last = None;
-        self.current = Current::default();
-        self.at = end;
-    }
-
-    /// Closes the innermost open group at `end`, and the functions whose body it was.
-    fn close_top(&mut self, end: usize) {
-        let mut closed = false;
-        while let Some(frame) = self.frames.pop_if(|frame| !closed || frame.state == State::Function) {
-            closed = true;
-            let end = self.source.map(Span::new(self.start.min(end), end)).end;
-            if let Some(group) = self.scanner.script.groups.get_mut(frame.group) {
-                group.span = Span::new(group.span.start, end);
-                self.before = group.separator_before;
-            }
-            self.place = frame.outer;
-            self.pipeline = frame.pipeline;
-            self.pipeline_index = frame.pipeline_index;
-            self.last = Some(Holder::Group(frame.group));
-        }
-        if self.frames.is_empty() {
-            self.place = self.base;
-        }
-    }
-
-    /// Closes the innermost group of one of `states`, and what is still open in it.
-    fn close(&mut self, states: &[State], start: usize, end: usize) {
-        if !self.is_open(states) {
-            let span = self.source.map(Span::new(start, end));
-            self.scanner.problem(Problem { kind: ProblemKind::StrayClose, span });
-            self.at = end;
-            return;
-        }
-        self.separate(Separator::End);
-        while let Some(frame) = self.frames.last() {
-            let (state, group) = (frame.state, frame.group);
-            let wanted = states.contains(&state);
-            if !wanted && state != State::Function {
-                let span = self.group_start(group);
-                self.scanner.problem(Problem { kind: ProblemKind::UnterminatedGroup, span });
-            }
-            self.close_top(end);
-            if wanted {
-                break;
-            }
-        }
-        self.at = end;
-    }
-
-    fn is_open(&self, states: &[State]) -> bool {
-        // Deep stacks of other groups come only from broken text; looking a little way down is enough.
-        self.frames.iter().rev().take(64).any(|frame| states.contains(&frame.state))
-    }
-
-    fn open_bracket(&mut self) {
-        let at = self.at;
-        if self.frames.last().is_some_and(|frame| frame.state == State::Pattern) {
-            self.at += 1;
-            return;
-        }
-        let arithmetic =
-            self.current.is_empty() && self.byte(at + 1) == b'(' && at >= self.no_arithmetic_before;
-        if arithmetic {
-            let mut found = Vec::new();
-            let skipped = skip(&self.source, at, self.limit, Some(&mut found));
-            if skipped.arithmetic && skipped.closed {
-                let word = self.opaque_word(at, skipped.end, SubstitutionKind::Arithmetic);
-                self.current.cover(at, skipped.end);
-                for at in found {
-                    let (inner, _, _) = lex::inner_at(&self.source, at, self.limit);
-                    self.current.inner.push((inner, SubstitutionKind::Command));
-                }
-                self.current.words.push(word);
-                self.at = skipped.end;
-                return;
-            }
-            self.no_arithmetic_before = skipped.end;
-        }
-        if let [name] = self.current.words.as_slice()
-            && self.current.assignments.is_empty()
-            && self.current.redirections.is_empty()
-            && name.raw == name.text
-        {
-            let (name, start) = (name.text.clone(), self.current.start.unwrap_or(at));
-            if self.function(&name, start, at) {
-                return;
-            }
-        }
-        if !self.current.is_empty() || self.last.is_some() {
-            self.separate(Separator::Newline);
-        }
-        self.open(GroupKind::Subshell, State::Subshell, at, at + 1);
-    }
-
-    /// A word whose text is kept as it is and has no value.
-    fn opaque_word(&mut self, start: usize, end: usize, kind: SubstitutionKind) -> Word {
-        self.scanner.count_word();
-        let text = self.source.text.get(start..end).unwrap_or_default().to_owned();
-        let mut segments = Vec::new();
-        self.source.push_segments(&mut segments, 0, start, end);
-        let kind = PieceKind::Substitution(kind);
-        let pieces = vec![Piece { range: Span::new(0, text.len()), kind, quoted: false }];
-        Word { span: self.source.map(Span::new(start, end)), raw: text.clone(), text, pieces, segments }
-    }
-
-    fn close_bracket(&mut self) {
-        let at = self.at;
-        let state = self.frames.last().map(|frame| frame.state);
-        if state == Some(State::Pattern)
-            || (state == Some(State::Clause) && !self.is_open(&[State::Subshell]))
-        {
-            // The end of a pattern: its words are no command.
-            self.current = Current::default();
-            self.set_state(State::Clause);
-            self.at += 1;
-            return;
-        }
-        if !self.is_open(&[State::Subshell]) {
-            self.separate(Separator::Semi);
-        }
-        self.close(&[State::Subshell], at, at + 1);
-    }
-
-    /// `name ()`; `false` when it is something else.
-    fn function(&mut self, name: &str, start: usize, end: usize) -> bool {
-        let mut p = end + 1;
-        while matches!(self.byte(p), b' ' | b'\t') {
-            p += 1;
-        }
-        if self.byte(p) != b')' {
-            return false;
-        }
-        self.open(GroupKind::Function(name.to_owned()), State::Function, start, p + 1);
-        true
-    }
-
-    /// Acts on a reserved word; `false` when `text` is none here.
-    fn reserved(&mut self, text: &str, start: usize, end: usize) -> bool {
-        let state = self.frames.last().map(|frame| frame.state);
-        if state == Some(State::Pattern) {
-            if text == "esac" {
-                self.close(&[State::Pattern], start, end);
-                return true;
-            }
-            return false;
-        }
-        match text {
-            "!" => {
-                self.negate = !self.negate;
-                self.at = end;
-            }
-            "time" => {
-                // In front of a group it is no program.
-                let rest = self.source.text.get(end..self.limit).unwrap_or_default();
-                if !rest.trim_start_matches([' ', '\t']).starts_with(['(', '{']) {
-                    return false;
-                }
-                self.at = end;
-            }
-            "{" => self.open(GroupKind::Brace, State::Brace, start, end),
-            "}" => self.close(&[State::Brace], start, end),
-            "if" => self.open(GroupKind::If, State::If, start, end),
-            "then" | "else" => self.part(State::If, true, start, end),
-            "elif" => self.part(State::If, false, start, end),
-            "fi" => self.close(&[State::If], start, end),
-            "while" | "until" => self.open(GroupKind::While, State::Loop, start, end),
-            "do" => self.part(State::Loop, true, start, end),
-            "done" => self.close(&[State::Loop], start, end),
-            "for" | "select" => self.for_head(start, end),
-            "case" => self.case_head(start, end),
-            "esac" => self.close(&[State::Pattern, State::Clause], start, end),
-            "function" => return self.function_word(start, end),
-            "[[" => {
-                let lexed = lex::word(&self.source, start, self.limit, Style::Plain);
-                let word = self.take(lexed, start);
-                self.current.words.push(word);
-                self.current.test = true;
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    /// `then`, `else`, `do` (a body begins) and `elif` (a condition begins).
-    fn part(&mut self, state: State, body: bool, start: usize, end: usize) {
-        self.at = end;
-        if self.frames.last().is_none_or(|frame| frame.state != state) {
-            let span = self.source.map(Span::new(start, end));
-            self.scanner.problem(Problem { kind: ProblemKind::StrayClose, span });
-            return;
-        }
-        let Some(frame) = self.frames.last() else { return };
-        let outer = frame.outer.context;
-        self.place.context = match (state, body) {
-            (State::Loop, _) => Context { loop_body: true, ..outer },
-            (_, true) => Context { branch: true, ..outer },
-            (_, false) => Context { branch: true, condition: true, ..outer },
-        };
-    }
-
-    fn blanks(&mut self, newlines: bool) {
-        loop {
-            match self.byte(self.at) {
-                b' ' | b'\t' | b'\r' => self.at += 1,
-                b'\n' if newlines => self.at += 1,
-                b'\\' if self.byte(self.at + 1) == b'\n' => self.at += 2,
-                _ => return,
-            }
-        }
-    }
-
-    /// Reads a word of a head (`for`, `case`); its substitutions are queued at once.
-    fn head_word(&mut self) -> Option<Word> {
-        let lexed = lex::word(&self.source, self.at, self.limit, Style::Plain);
-        if lexed.end == self.at {
-            return None;
-        }
-        self.at = lexed.end;
-        self.scanner.queue_inner(&self.source, lexed.inner, &self.place, self.parent);
-        for problem in lexed.problems {
-            self.scanner.problem(problem);
-        }
-        self.scanner.count_word();
-        Some(lexed.word)
-    }
-
-    fn for_head(&mut self, start: usize, end: usize) {
-        let index = self.scanner.script.loops.len();
-        self.open(GroupKind::For(index), State::Loop, start, end);
-        self.place.context.condition = false;
-        self.blanks(false);
-        let mut head = Loop { variable: String::new(), words: Vec::new() };
-        if self.byte(self.at) == b'(' && self.byte(self.at + 1) == b'(' {
-            self.at = skip(&self.source, self.at, self.limit, None).end;
-        } else if let Some(word) = self.head_word() {
-            head.variable = word.text;
-            self.blanks(true);
-            let rest = self.source.text.get(self.at..self.limit).unwrap_or_default();
-            if rest
-                .strip_prefix("in")
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n', ';', '\\']))
-            {
-                self.at += 2;
-                loop {
-                    self.blanks(false);
-                    if self.scanner.full() {
-                        break;
-                    }
-                    match self.head_word() {
-                        Some(word) => head.words.push(word),
-                        None => break,
-                    }
-                }
-            }
-        }
-        self.scanner.script.loops.push(head);
-    }
-
-    fn case_head(&mut self, start: usize, end: usize) {
-        self.open(GroupKind::Case, State::Pattern, start, end);
-        self.blanks(false);
-        self.head_word();
-        self.blanks(true);
-        let rest = self.source.text.get(self.at..self.limit).unwrap_or_default();
-        if rest.starts_with("in") {
-            self.at += 2;
-        }
-    }
-
-    fn function_word(&mut self, start: usize, end: usize) -> bool {
-        let before = self.at;
-        self.at = end;
-        self.blanks(false);
-        let lexed = lex::word(&self.source, self.at, self.limit, Style::Plain);
-        if lexed.end == self.at {
-            self.at = before;
-            return false;
-        }
-        self.at = lexed.end;
-        self.blanks(false);
-        if self.byte(self.at) == b'(' && self.byte(self.at + 1) == b')' {
-            self.at += 2;
-        }
-        let name = lexed.word.text;
-        self.open(GroupKind::Function(name), State::Function, start, self.at);
-        true
     }
 }
 

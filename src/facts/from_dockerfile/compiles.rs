@@ -119,3 +119,42 @@ fn python(stage: StageId, resolved: &Resolved, install: &PythonInstall, env: &[E
         .any(|requirement| matches!(requirement.source, RequirementSource::Vcs { .. }));
     from_git.then(|| ("pip git+".to_owned(), false))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::facts;
+
+    fn signals(run: &str) -> Vec<(String, bool)> {
+        let facts = facts(&format!("FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nRUN {run}\n"));
+        facts.compiles.into_iter().map(|signal| (signal.what, signal.cuda)).collect()
+    }
+
+    #[test]
+    fn compilers_and_build_tools_are_signals() {
+        let one = |what: &str, cuda: bool| vec![(what.to_owned(), cuda)];
+        assert_eq!(signals("nvcc -o a a.cu"), one("nvcc", true));
+        assert_eq!(signals("cmake -B b -DGGML_CUDA=ON ."), one("cmake", true));
+        assert_eq!(signals("cmake -B b -DGGML_CUDA=OFF ."), one("cmake", false));
+        assert_eq!(signals("make -j LLAMA_CUBLAS=1"), one("make", true));
+        assert_eq!(signals("go build ./..."), one("go", false));
+        assert_eq!(signals("python3 setup.py install"), one("setup.py", false));
+        assert_eq!(signals("pip wheel -w /w flash-attn"), one("pip wheel", false));
+        assert_eq!(signals("pip install git+https://github.com/a/b"), one("pip git+", false));
+        assert_eq!(signals("pip install --no-build-isolation flash-attn"), one("pip --no-build-isolation", false));
+        assert_eq!(signals("CMAKE_ARGS='-DGGML_CUDA=on' pip install llama-cpp-python"), one("CMAKE_ARGS", true));
+    }
+
+    #[test]
+    fn questions_and_installs_are_none() {
+        for run in [
+            "nvcc --version",
+            "gcc --version && cargo --version",
+            "go mod download",
+            "pip install torch",
+            "apt-get install -y gcc make cmake",
+            "echo make > /x",
+        ] {
+            assert_eq!(signals(run), [], "{run}");
+        }
+    }
+}

@@ -25,6 +25,7 @@ mod loader_env;
 mod packages;
 mod payload;
 mod python;
+mod repositories;
 mod scripts;
 mod source_builds;
 mod stages;
@@ -84,6 +85,10 @@ pub struct Extracted {
     pub problems: Vec<Problem>,
     /// Whether the file has a stage to judge: rules must not see facts without one.
     pub has_target: bool,
+    /// Comment lines of the Dockerfile, in order.
+    pub comments: Vec<Span>,
+    /// Instructions of the Dockerfile, in order.
+    pub instructions: Vec<Span>,
 }
 
 /// Reads all facts of a Dockerfile. Never fails: what cannot be known is absent.
@@ -118,7 +123,13 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     cx.executed = scripts::add(&cx, &mut facts, texts, &mut problems);
     families(&cx, &mut facts, &mut problems);
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));
-    Extracted { facts, problems, has_target: graph.target.is_some() }
+    Extracted {
+        facts,
+        problems,
+        has_target: graph.target.is_some(),
+        comments: tree.comments.iter().map(|comment| comment.span).collect(),
+        instructions: tree.instructions.iter().map(|instruction| instruction.span).collect(),
+    }
 }
 
 /// All families of facts; later ones may read what earlier ones found.
@@ -128,6 +139,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     file_ops::extract(cx, facts);
     loader::extract(cx, facts);
     exports::extract(cx, facts);
+    repositories::extract(cx, facts);
     python::extract(cx, facts, problems);
     conda::extract(cx, facts, problems);
     arch_lists::extract(cx, facts);

@@ -151,7 +151,7 @@ fn annotations_are_folded_after_ten_of_a_level() {
 fn no_text_of_the_input_starts_a_workflow_command() {
     let mut evil = sample();
     evil.inputs[1].problems[0].message = "::error::forged".into();
-    evil.inputs[1].input = "\n::warning::forged".into();
+    evil.inputs[1].input = "\n::warning::forged ##[error]forged".into();
     let shown = text(Format::Github, &evil, |_| ());
     assert!(
         shown.lines().filter(|line| line.starts_with("::")).all(|line| line.contains("title=CU")),

@@ -134,3 +134,14 @@ fn broken_configurations_are_shown_with_their_place() {
     super::super::write_problem(&problem, &source, &Options::plain(&paths), &mut out).unwrap();
     insta::assert_snapshot!(String::from_utf8(out).unwrap());
 }
+
+#[test]
+fn passwords_are_masked_wherever_the_words_begin() {
+    let source = b"RUN pip install \xff --index-url https://me:s3cret@pypi.example/simple\n";
+    for word in ["me:s3cret", "s3cret@pypi", "https://me", "cret", "simple"] {
+        for (format, name) in Format::ALL {
+            let shown = text(format, &only(source, word), |_| ());
+            assert!(!shown.contains("s3c") && !shown.contains("cret"), "{name} at {word}: {shown}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Every format on outcomes made by hand.
 
 mod formats;
+mod hostile;
 mod human;
 
 use std::sync::Arc;

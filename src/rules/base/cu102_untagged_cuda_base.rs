@@ -17,7 +17,9 @@ impl Rule for UntaggedCudaBase {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
-        for base in bases(cx.facts).filter(|base| base.kind == BaseKind::Cuda && base.reference.is_some() && !base.digest) {
+        for base in bases(cx.facts)
+            .filter(|base| base.kind == BaseKind::Cuda && base.reference.is_some() && !base.digest)
+        {
             if base.tag.as_deref().is_some_and(|tag| tag != "latest") {
                 continue;
             }

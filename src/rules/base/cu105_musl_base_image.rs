@@ -24,8 +24,11 @@ impl Rule for MuslBaseImage {
             return;
         }
         let Some(payload) = gpu_sign(facts) else { return };
-        let (origin, subject): (&Origin, String) =
-            if by_layers { (&payload.origin, "the image".to_owned()) } else { (&base.origin, format!("`{}`", shown(base))) };
+        let (origin, subject): (&Origin, String) = if by_layers {
+            (&payload.origin, "the image".to_owned())
+        } else {
+            (&base.origin, format!("`{}`", shown(base)))
+        };
         let glibc = brings_glibc(facts);
         out.finding(
             origin,
@@ -44,14 +47,20 @@ fn gpu_sign(facts: &Facts) -> Option<&GpuPayload> {
         .final_env()
         .and_then(|env| env.value("NVIDIA_VISIBLE_DEVICES"))
         .is_some_and(|value| ["", "void", "none"].contains(&value));
-    facts
-        .payload
-        .iter()
-        .find(|payload| facts.is_shipped(payload.stage) && payload.kind != PayloadKind::Base && !(off && payload.kind == PayloadKind::Environment))
+    facts.payload.iter().find(|payload| {
+        facts.is_shipped(payload.stage)
+            && payload.kind != PayloadKind::Base
+            && !(off && payload.kind == PayloadKind::Environment)
+    })
 }
 
 fn brings_glibc(facts: &Facts) -> bool {
-    facts.packages.iter().any(|package| facts.in_final_lineage(package.stage) && ["gcompat", "glibc", "libc6-compat"].contains(&package.name.as_str()))
-        || facts.commands.iter().any(|command| facts.in_final_lineage(command.stage) && command.args.iter().any(|word| word.raw.contains("glibc")))
-        || facts.copies.iter().any(|copy| facts.in_final_lineage(copy.stage) && copy.sources.iter().any(|word| word.raw.contains("glibc")))
+    facts.packages.iter().any(|package| {
+        facts.in_final_lineage(package.stage)
+            && ["gcompat", "glibc", "libc6-compat"].contains(&package.name.as_str())
+    }) || facts.commands.iter().any(|command| {
+        facts.in_final_lineage(command.stage) && command.args.iter().any(|word| word.raw.contains("glibc"))
+    }) || facts.copies.iter().any(|copy| {
+        facts.in_final_lineage(copy.stage) && copy.sources.iter().any(|word| word.raw.contains("glibc"))
+    })
 }

@@ -17,7 +17,9 @@ impl Rule for GpuImageLatest {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         for base in bases(cx.facts).filter(|base| base.reference.is_some() && !base.digest) {
-            let Some(repository) = base.repository.as_deref().filter(|name| is_gpu_repository(name)) else { continue };
+            let Some(repository) = base.repository.as_deref().filter(|name| is_gpu_repository(name)) else {
+                continue;
+            };
             let tag = base.tag.as_deref();
             let moving = match tag {
                 None => true,
@@ -40,7 +42,14 @@ impl Rule for GpuImageLatest {
 
 /// Repositories of images that carry CUDA.
 fn is_gpu_repository(name: &str) -> bool {
-    let exact = ["pytorch/pytorch", "tensorflow/tensorflow", "vllm/vllm-openai", "ollama/ollama", "ghcr.io/huggingface/text-generation-inference", "lmsysorg/sglang"];
+    let exact = [
+        "pytorch/pytorch",
+        "tensorflow/tensorflow",
+        "vllm/vllm-openai",
+        "ollama/ollama",
+        "ghcr.io/huggingface/text-generation-inference",
+        "lmsysorg/sglang",
+    ];
     exact.contains(&name)
         || name.starts_with("rapidsai/")
         || (name.starts_with("nvcr.io/nvidia/") && name != "nvcr.io/nvidia/cuda")

@@ -33,9 +33,12 @@ impl Rule for BaseDropsDriverPath {
         let dropped = match base.kind {
             BaseKind::Cuda => base.cuda.is_some_and(|version| {
                 (version.major, version.minor) == (12, 9)
-                    || ((version.major, version.minor) == (12, 8) && version.patch.is_some_and(|patch| patch >= 1))
+                    || ((version.major, version.minor) == (12, 8)
+                        && version.patch.is_some_and(|patch| patch >= 1))
             }),
-            BaseKind::Built => value.split(':').any(|directory| directory.trim_end_matches('/') == "/usr/local/cuda/lib64"),
+            BaseKind::Built => {
+                value.split(':').any(|directory| directory.trim_end_matches('/') == "/usr/local/cuda/lib64")
+            }
             _ => false,
         };
         if !dropped || start_script_sets_it(facts) {
@@ -60,6 +63,8 @@ impl Rule for BaseDropsDriverPath {
 
 fn start_script_sets_it(facts: &Facts) -> bool {
     facts.exports.iter().any(|export| {
-        facts.in_final_lineage(export.stage) && export.name == "LD_LIBRARY_PATH" && export.raw.contains(FOLDER)
+        facts.in_final_lineage(export.stage)
+            && export.name == "LD_LIBRARY_PATH"
+            && export.raw.contains(FOLDER)
     })
 }

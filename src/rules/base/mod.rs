@@ -1,9 +1,11 @@
 //! CU1xx: base images.
 
+mod cu101_unknown_cuda_tag;
 mod cu102_untagged_cuda_base;
 mod cu103_eol_cuda_image;
 mod cu104_deprecated_cuda_repository;
 mod cu105_musl_base_image;
+mod cu106_l4t_release_mismatch;
 mod cu107_gpu_image_latest;
 mod cu108_base_drops_driver_path;
 
@@ -12,10 +14,12 @@ use crate::facts::{Base, Facts};
 
 /// Rules of this group, in order of their ids.
 pub(super) const RULES: &[&dyn Rule] = &[
+    &cu101_unknown_cuda_tag::UnknownCudaTag,
     &cu102_untagged_cuda_base::UntaggedCudaBase,
     &cu103_eol_cuda_image::EolCudaImage,
     &cu104_deprecated_cuda_repository::DeprecatedCudaRepository,
     &cu105_musl_base_image::MuslBaseImage,
+    &cu106_l4t_release_mismatch::L4tReleaseMismatch,
     &cu107_gpu_image_latest::GpuImageLatest,
     &cu108_base_drops_driver_path::BaseDropsDriverPath,
 ];

@@ -11,9 +11,11 @@ mod cu207_driver_capabilities_all;
 mod cu208_visible_devices_hardcoded;
 mod cu209_visible_devices_redundant;
 mod cu210_cuda_visible_devices_baked;
+mod cu211_disable_require_set;
 mod cu212_disable_require_not_boolean;
 mod cu213_require_cuda_emptied;
 mod cu214_cuda_version_env_invalid;
+mod cu215_require_cuda_understated;
 mod cu216_run_export_lost;
 
 use super::Rule;
@@ -30,9 +32,11 @@ pub(super) const RULES: &[&dyn Rule] = &[
     &cu208_visible_devices_hardcoded::VisibleDevicesHardcoded,
     &cu209_visible_devices_redundant::VisibleDevicesRedundant,
     &cu210_cuda_visible_devices_baked::CudaVisibleDevicesBaked,
+    &cu211_disable_require_set::DisableRequireSet,
     &cu212_disable_require_not_boolean::DisableRequireNotBoolean,
     &cu213_require_cuda_emptied::RequireCudaEmptied,
     &cu214_cuda_version_env_invalid::CudaVersionEnvInvalid,
+    &cu215_require_cuda_understated::RequireCudaUnderstated,
     &cu216_run_export_lost::RunExportLost,
 ];
 

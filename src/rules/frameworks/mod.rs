@@ -1,5 +1,6 @@
 //! CU5xx: frameworks and wheels.
 
+mod cu501_wheel_needs_newer_driver;
 mod cu502_torch_toolchain_mismatch;
 mod cu503_duplicate_cuda_runtime;
 mod cu504_torch_without_cuda_index;
@@ -17,6 +18,7 @@ use crate::facts::{Facts, InputKind, PythonIndex, PythonRequirement, StageId};
 
 /// Rules of this group, in order of their ids.
 pub(super) const RULES: &[&dyn Rule] = &[
+    &cu501_wheel_needs_newer_driver::WheelNeedsNewerDriver,
     &cu502_torch_toolchain_mismatch::TorchToolchainMismatch,
     &cu503_duplicate_cuda_runtime::DuplicateCudaRuntime,
     &cu504_torch_without_cuda_index::TorchWithoutCudaIndex,

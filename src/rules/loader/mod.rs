@@ -2,6 +2,7 @@
 
 mod cu701_ld_library_path_clobbered;
 mod cu702_stubs_on_runtime_path;
+mod cu703_compat_on_runtime_path;
 mod cu704_empty_ld_path_element;
 mod cu705_stub_symlink_left_behind;
 mod cu707_cuda_path_nonexistent;
@@ -13,6 +14,7 @@ use crate::facts::{Facts, LoaderEntry, LoaderVia};
 pub(super) const RULES: &[&dyn Rule] = &[
     &cu701_ld_library_path_clobbered::LdLibraryPathClobbered,
     &cu702_stubs_on_runtime_path::StubsOnRuntimePath,
+    &cu703_compat_on_runtime_path::CompatOnRuntimePath,
     &cu704_empty_ld_path_element::EmptyLdPathElement,
     &cu705_stub_symlink_left_behind::StubSymlinkLeftBehind,
     &cu707_cuda_path_nonexistent::CudaPathNonexistent,

@@ -86,6 +86,9 @@ fn compound_commands() {
     check("(a; b) | c", &["a", "b", "c"]);
     check("{ a; b; } > f && c", &["a", "b", "c"]);
     check("[[ -f x && $a =~ ^(b|c)$ ]] && d", &["[[ -f x && $a =~ ^(b|c)$ ]]", "d"]);
+    check("[[\n ! -f x &&\n -d y\n]] && d", &["[[ ! -f x && -d y ]]", "d"]);
+    check("[[ a == @(x|y|\n\tz) ]]; b", &["[[ a == @(x|y|\n\tz) ]]", "b"]);
+    check("time { a; } && time b", &["a", "time b"]);
     check("((i++)); a", &["((i++))", "a"]);
     check("! a && b", &["a", "b"]);
     check("for ((i=0; i<3; i++)); do a; done", &["a"]);
@@ -113,6 +116,20 @@ fn redirections() {
 }
 
 #[test]
+fn redirections_of_groups() {
+    let script = scan("{ a; } 2>&1 > \\\n  /f && (b) 1>&2\nc", &Limits::default());
+    let targets: Vec<Vec<_>> = script
+        .groups
+        .iter()
+        .map(|group| group.redirections.iter().map(|r| (r.fd, r.target.text.as_str())).collect())
+        .collect();
+    assert_eq!(targets, [vec![(Some(2), "1"), (None, "/f")], vec![(Some(1), "2")]]);
+    assert_eq!(script.commands.len(), 3);
+    assert_eq!(script.groups[0].separator_after, Separator::And);
+    assert_eq!(script.groups[1].separator_after, Separator::Newline);
+}
+
+#[test]
 fn heredocs() {
     check("cat <<EOF > f && b\npip install x\nEOF\nc", &["cat", "b", "c"]);
     check("bash <<'EOF'\npip install x && y\nEOF\nc", &["bash", "pip install x", "y", "c"]);
@@ -120,6 +137,7 @@ fn heredocs() {
     check("cat <<EOF | bash\na\nEOF\n", &["cat", "bash", "a"]);
     check("<<EOF\nset -e\na \\$b\nEOF\n", &["", "set -e", "a $b"]);
     check("python3 <<EOF\nimport torch\nEOF", &["python3"]);
+    check("bash <<< 'a && b'", &["bash", "a", "b"]);
     check("cat <<A <<B\n1\nA\n2\nB\nc", &["cat", "c"]);
 }
 

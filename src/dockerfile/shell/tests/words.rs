@@ -4,6 +4,10 @@ use crate::dockerfile::shell::{Local, Value, Word, is_posix_shell, scan};
 use crate::limits::Limits;
 use crate::span::Span;
 
+fn place(text: &str, span: Span) -> &str {
+    text.get(span.start..span.end).expect("a span inside the text")
+}
+
 fn first_word(text: &str) -> Word {
     scan(&format!("x {text}"), &Limits::default()).commands[0].words[1].clone()
 }
@@ -48,11 +52,11 @@ fn places_go_through_quotes() {
     let word = &script.commands[1].words[2];
     assert_eq!(word.text, "torch==$V");
     // The escaped quote's own byte, not the backslash that the outer shell takes off.
-    assert_eq!(&text[word.span.start..word.span.end], r#""torch==$V\""#);
+    assert_eq!(place(text, word.span), r#""torch==$V\""#);
     let span = word.map(Span::new(0, 5));
-    assert_eq!(&text[span.start..span.end], "torch");
+    assert_eq!(place(text, span), "torch");
     let span = word.map(Span::new(7, 9));
-    assert_eq!(&text[span.start..span.end], "$V");
+    assert_eq!(place(text, span), "$V");
 }
 
 #[test]
@@ -64,7 +68,7 @@ fn parts_of_words() {
     let parts = value.split(&[':']);
     let texts: Vec<_> = parts.iter().map(|part| part.text.as_str()).collect();
     assert_eq!(texts, ["/a", "/usr/lib64/stubs", "$OLD", "/b"]);
-    assert_eq!(&text[parts[1].span.start..parts[1].span.end], "/usr/lib64/stubs");
+    assert_eq!(place(text, parts[1].span), "/usr/lib64/stubs");
     assert!(!parts[2].is_fully_literal());
 }
 

@@ -9,8 +9,10 @@ pub mod build;
 pub mod conda;
 pub mod download;
 pub mod files;
+pub mod package_word;
 pub mod packages;
 pub mod python;
+pub mod python_code;
 pub mod repositories;
 pub mod requirement;
 pub mod session;
@@ -20,8 +22,10 @@ pub use build::{BuildCommand, Definition, GencodeFlag};
 pub use conda::{CondaCommand, CondaVerb, MatchSpec};
 pub use download::{Download, GitClone};
 pub use files::{Archive, FileOperation, FileVerb, FileWrite, Ldconfig};
-pub use packages::{PackageAction, PackageCommand, PackageManager, PackageWord};
-pub use python::{PythonAction, PythonCode, PythonInstall, PythonTool};
+pub use package_word::PackageWord;
+pub use packages::{PackageAction, PackageCommand, PackageManager};
+pub use python::{PythonAction, PythonInstall, PythonTool};
+pub use python_code::PythonCode;
 pub use repositories::RepositoryCommand;
 pub use requirement::{Requirement, RequirementSource};
 pub use session::{Session, SetVariables};
@@ -106,7 +110,7 @@ pub fn interpret(command: &Command) -> Action {
     if name.is_empty() {
         return Action::Nothing;
     }
-    if python::is_python(name) {
+    if python_code::is_python(name) {
         return python_action(command, &program);
     }
     read_by_name(name, program.args).unwrap_or_else(|| other(&program))
@@ -161,8 +165,8 @@ fn pip_config(args: &[Word]) -> Option<Action> {
 }
 
 fn python_action(command: &Command, program: &Program<'_>) -> Action {
-    use python::Interpreter;
-    match python::interpreter(program.args) {
+    use python_code::Interpreter;
+    match python_code::interpreter(program.args) {
         Interpreter::Code(code) => Action::PythonCode(PythonCode { text: code.clone() }),
         Interpreter::Module(module, args) => {
             let read = module.literal().and_then(|module| read_by_name(module, args));

@@ -4,6 +4,10 @@ use super::*;
 use crate::dockerfile::shell::{Script, scan};
 use crate::limits::Limits;
 
+fn place(text: &str, span: crate::span::Span) -> &str {
+    text.get(span.start..span.end).expect("a span inside the text")
+}
+
 fn script(text: &str) -> Script {
     scan(text, &Limits::default())
 }
@@ -72,8 +76,8 @@ fn apt() {
     let [.., baz, glob, file, unresolved] = command.packages.as_slice() else { panic!() };
     assert!(baz.inverted && glob.glob && file.file_or_url && unresolved.unresolved);
     let span = command.packages[0].span;
-    assert_eq!(&text[span.start..span.end], "cuda-toolkit-12-4");
-    assert_eq!(&text[command.subcommand_span.start..command.subcommand_span.end], "install");
+    assert_eq!(place(text, span), "cuda-toolkit-12-4");
+    assert_eq!(place(text, command.subcommand_span), "install");
 }
 
 #[test]
@@ -157,7 +161,7 @@ fn pip() {
     };
     assert_eq!(torch.exact.as_ref().map(ToString::to_string).as_deref(), Some("2.1.0+cu118"));
     assert_eq!(torch.local().as_deref(), Some("cu118"));
-    assert_eq!(&text[torch.span.start..torch.span.end], "torch==2.1.0+cu118");
+    assert_eq!(place(text, torch.span), "torch==2.1.0+cu118");
     assert_eq!(flash.extras, ["x", "y"]);
     assert_eq!(flash.marker.as_deref(), Some("python_version>\"3.8\""));
     assert!(
@@ -181,7 +185,7 @@ fn pip() {
     );
     assert_eq!(texts(&install.extra_index_urls), ["https://pypi.nvidia.com"]);
     let index = install.extra_index_urls[0].span;
-    assert_eq!(&text[index.start..index.end], "https://pypi.nvidia.com");
+    assert_eq!(place(text, index), "https://pypi.nvidia.com");
     assert!(install.upgrade && install.pre && !install.no_deps);
 }
 
@@ -397,7 +401,7 @@ fn builds() {
         cmake.definitions.iter().map(|d| (d.name.as_str(), d.value.text.as_str())).collect();
     assert_eq!(definitions, [("CMAKE_CUDA_ARCHITECTURES", "75;80"), ("GGML_NATIVE", "OFF"), ("X", "$Y")]);
     let span = cmake.definitions[0].value.span;
-    assert_eq!(&text[span.start..span.end], "75;80");
+    assert_eq!(place(text, span), "75;80");
     let nvcc = build(
         "nvcc -gencode arch=compute_80,code=sm_80 --generate-code=arch=compute_89,code=[sm_89,compute_89] -arch=sm_90 -arch native -o app app.cu",
     );

@@ -1,0 +1,216 @@
+//! Checking: facts of each input, rules over the facts, filters over the findings.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::context::FolderContext;
+use super::input::{Input, misread};
+use crate::compat::{Tables, Target};
+use crate::diagnostics::{
+    Date, Finding, Fingerprinter, FleetNames, InputKind, InputOutcome, Location, Outcome, PathBase, PerPath, Problem,
+    Selection, Suppressions, Tool, meta,
+};
+use crate::dockerfile::BuildOptions;
+use crate::facts::from_dockerfile::{BuildContext, DockerfileInput, Extracted, NoContext, from_dockerfile};
+use crate::facts::{Facts, Origin};
+use crate::limits::Limits;
+use crate::rules::{Context, Sink, catalogue, rule_infos};
+
+/// Everything a check depends on besides its inputs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Knowledge tables.
+    pub tables: Arc<Tables>,
+    /// Machines the images are meant for.
+    pub target: Target,
+    /// Bounds on outside input.
+    pub limits: Limits,
+    /// Build arguments, target stage and platform.
+    pub build: BuildOptions,
+    /// Build context of every Dockerfile, instead of the folder it lies in.
+    pub context: Option<PathBuf>,
+    /// Rules that run.
+    pub selection: Selection,
+    /// Rules that leave some paths in peace.
+    pub per_path: Vec<PerPath>,
+    /// How file names are written in fingerprints and matched by per-path settings.
+    pub paths: PathBase,
+    /// Day for the expiry of ignores.
+    pub today: Date,
+}
+
+/// Checks all inputs; the outcome has one entry each, in the order given.
+#[must_use]
+pub fn check(inputs: &[Input], options: &Options) -> Outcome {
+    let outcomes: Vec<InputOutcome> = inputs.par_iter().map(|input| check_input(input, options)).collect();
+    Outcome::new(tool(&options.tables), fleet(&options.target), outcomes)
+}
+
+fn tool(tables: &Tables) -> Tool {
+    Tool {
+        name: "cudalint".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        data_as_of: tables.as_of().map(|date| date.to_string()).unwrap_or_default(),
+    }
+}
+
+fn fleet(target: &Target) -> FleetNames {
+    let mut drivers: Vec<String> = Vec::new();
+    for pool in target.pools() {
+        let named = pool.drivers.as_ref().map(ToString::to_string).or_else(|| pool.l4t.as_ref().map(|release| format!("l4t:{release}")));
+        drivers.extend(named.filter(|name| !drivers.contains(name)));
+    }
+    FleetNames { drivers, gpus: target.gpus().into_iter().map(|gpu| gpu.name.clone()).collect() }
+}
+
+fn check_input(input: &Input, options: &Options) -> InputOutcome {
+    match input {
+        Input::Dockerfile { path, name } => match read_file(path, options.limits.text_bytes) {
+            Ok(bytes) => {
+                if let Some(what) = misread(name, &bytes) {
+                    return unreadable(name, InputKind::Dockerfile, format!("{name} is no Dockerfile: {what}"));
+                }
+                let root = options.context.clone().unwrap_or_else(|| folder_of(path));
+                let context = FolderContext::new(&root, path, &options.limits);
+                check_dockerfile(name, &bytes, &context, options)
+            }
+            Err(message) => unreadable(name, InputKind::Dockerfile, format!("{name} cannot be read: {message}")),
+        },
+        Input::Stdin => {
+            let mut bytes = Vec::new();
+            let limit = options.limits.text_bytes;
+            match std::io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes) {
+                Ok(read) if read as u64 > limit => {
+                    unreadable("<stdin>", InputKind::Dockerfile, format!("standard input is longer than {limit} bytes (--limit text_bytes=N raises it)"))
+                }
+                Ok(_) => match &options.context {
+                    Some(root) => {
+                        let context = FolderContext::new(root, Path::new("Dockerfile"), &options.limits);
+                        check_dockerfile("<stdin>", &bytes, &context, options)
+                    }
+                    None => check_dockerfile("<stdin>", &bytes, &NoContext, options),
+                },
+                Err(error) => unreadable("<stdin>", InputKind::Dockerfile, format!("standard input cannot be read: {error}")),
+            }
+        }
+        Input::Image { given, .. } => unreadable(given, InputKind::Image, format!("{given} cannot be read")),
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if read as u64 > limit {
+        return Err(format!("it is longer than {limit} bytes (--limit text_bytes=N raises it)"));
+    }
+    Ok(bytes)
+}
+
+/// An input of which nothing could be read.
+fn unreadable(input: &str, kind: InputKind, message: String) -> InputOutcome {
+    let mut outcome = InputOutcome::new(input, kind);
+    outcome.complete = false;
+    outcome.problems.push(Problem { message, help: None, location: None });
+    outcome
+}
+
+/// Checks the text of a Dockerfile.
+#[must_use]
+pub fn check_dockerfile(name: &str, bytes: &[u8], context: &dyn BuildContext, options: &Options) -> InputOutcome {
+    let input = DockerfileInput { name, source: bytes, options: options.build.clone(), context, base_config: &|_| None };
+    let extracted = from_dockerfile(input, &options.tables, &options.limits);
+    let mut outcome = InputOutcome::new(name, InputKind::Dockerfile);
+    outcome.sources = sources(&extracted.facts);
+    let mut findings = syntax_findings(&extracted);
+    if extracted.has_target {
+        findings.extend(judge(&extracted.facts, options));
+    } else {
+        outcome.complete = false;
+        outcome.problems.push(no_stage(name, &extracted, options));
+    }
+    let findings = options.selection.apply(findings);
+    let mut suppressions = Suppressions::new(rule_infos(), options.today);
+    if let Some(source) = extracted.facts.sources.first() {
+        suppressions.add_file(&source.name, &source.bytes, &extracted.comments, &extracted.instructions);
+    }
+    finish(outcome, findings, suppressions, options)
+}
+
+/// Why a file has nothing to judge.
+fn no_stage(name: &str, extracted: &Extracted, options: &Options) -> Problem {
+    let message = match &options.build.target {
+        Some(target) if !extracted.facts.stages.is_empty() => format!("{name} has no stage `{target}`"),
+        _ => format!("{name} is no Dockerfile: it has no FROM"),
+    };
+    Problem { message, help: None, location: None }
+}
+
+/// Texts for excerpts.
+fn sources(facts: &Facts) -> BTreeMap<Arc<str>, Arc<[u8]>> {
+    facts.sources.iter().map(|source| (Arc::clone(&source.name), Arc::clone(&source.bytes))).collect()
+}
+
+/// Lines that could not be read, as findings.
+fn syntax_findings(extracted: &Extracted) -> Vec<Finding> {
+    let rule = meta::DOCKERFILE_SYNTAX;
+    let mut sink = Sink::new(&extracted.facts, rule.id, rule.name, rule.severity);
+    for problem in &extracted.problems {
+        let origin: &Origin = &problem.origin;
+        sink.finding(origin, problem.message.clone()).emit();
+    }
+    sink.into_findings()
+}
+
+/// Runs the selected rules over facts.
+pub(super) fn judge(facts: &Facts, options: &Options) -> Vec<Finding> {
+    let cx = Context { facts, tables: &options.tables, target: &options.target };
+    let mut findings = Vec::new();
+    for entry in catalogue().iter().filter(|entry| options.selection.is_on(entry.rule.id())) {
+        let mut sink = Sink::new(facts, entry.rule.id(), &entry.page.name, entry.page.severity);
+        entry.rule.check(&cx, &mut sink);
+        findings.extend(sink.into_findings());
+    }
+    findings
+}
+
+/// Filters and fingerprints the findings of an input.
+pub(super) fn finish(
+    mut outcome: InputOutcome,
+    findings: Vec<Finding>,
+    mut suppressions: Suppressions<'_>,
+    options: &Options,
+) -> InputOutcome {
+    let infos = rule_infos();
+    let not_elsewhere = |finding: &Finding| {
+        !options.per_path.iter().any(|per_path| per_path.covers(finding, infos, &options.paths))
+    };
+    let findings: Vec<Finding> = findings.into_iter().filter(not_elsewhere).collect();
+    let mut applied = suppressions.apply(findings);
+    let last = suppressions.finish(|rule| options.selection.is_on(rule));
+    applied.kept.extend(options.selection.apply(last.kept).into_iter().filter(not_elsewhere));
+    outcome.suppressed = applied.suppressed.saturating_add(last.suppressed);
+    let fingerprinter = Fingerprinter { paths: &options.paths, input: &outcome.input, sources: &outcome.sources };
+    let findings = fingerprinter.assign(dedup(applied.kept));
+    outcome.findings = findings;
+    outcome
+}
+
+/// The same words at the same place once: a loop in a RUN, or two stages that share a line, say things twice.
+fn dedup(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| key(a).cmp(&key(b)));
+    findings.dedup_by(|a, b| key(a) == key(b));
+    findings
+}
+
+fn key(finding: &Finding) -> (&Location, crate::diagnostics::RuleId, &str) {
+    (&finding.location, finding.rule, &finding.message)
+}

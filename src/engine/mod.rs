@@ -1,0 +1,9 @@
+//! The order of work: inputs to facts, facts to findings, filters, outcome. Reads files and images; prints nothing.
+
+mod check;
+mod context;
+mod input;
+
+pub use check::{Options, check, check_dockerfile};
+pub use context::FolderContext;
+pub use input::{Input, InputError, resolve};

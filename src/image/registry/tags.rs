@@ -1,0 +1,81 @@
+//! Tags near one that is not there, for the error message only.
+
+use std::io::Read;
+
+use serde::Deserialize;
+
+use super::client::Client;
+
+/// Tags asked for; a longer list is not paged through for a hint.
+const ASKED: usize = 1_000;
+const SHOWN: usize = 3;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct TagList {
+    tags: Option<Vec<String>>,
+}
+
+impl Client {
+    /// The tags most like `wanted`, best first; empty when the registry does not tell.
+    pub(super) fn nearest_tags(&self, wanted: &str) -> Vec<String> {
+        let Ok(answer) = self.get(&format!("tags/list?n={ASKED}"), None, None) else { return Vec::new() };
+        if answer.status().as_u16() != 200 {
+            return Vec::new();
+        }
+        let mut body = Vec::new();
+        let reader = answer.into_body().into_reader();
+        if reader.take(self.limits().manifest_bytes).read_to_end(&mut body).is_err() {
+            return Vec::new();
+        }
+        let list: TagList = serde_json::from_slice(&body).unwrap_or_default();
+        nearest(wanted, list.tags.unwrap_or_default())
+    }
+}
+
+fn nearest(wanted: &str, tags: Vec<String>) -> Vec<String> {
+    let plain = |tag: &String| {
+        tag.len() <= 128 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    };
+    let mut ranked: Vec<(usize, String)> = tags
+        .into_iter()
+        .take(ASKED)
+        .filter(plain)
+        .map(|tag| (distance(wanted.as_bytes(), tag.as_bytes()), tag))
+        .collect();
+    ranked.sort();
+    ranked.into_iter().take(SHOWN).map(|(_, tag)| tag).collect()
+}
+
+/// Edits that turn one text into the other (Levenshtein).
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, y) in row.iter_mut().skip(1).zip(b) {
+            let above = *cell;
+            left = (corner + usize::from(x != y)).min(above + 1).min(left + 1);
+            corner = above;
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_tags_come_first() {
+        assert_eq!(distance(b"kitten", b"sitting"), 3);
+        assert_eq!(distance(b"", b"abc"), 3);
+        let tags = ["12.4.0-base", "latest", "12.4.1-base-ubuntu22.04", "12.4.1-base", "a\u{1b}[2J"];
+        let tags = tags.map(str::to_owned).to_vec();
+        assert_eq!(nearest("12.4-base", tags), ["12.4.0-base", "12.4.1-base", "latest"]);
+    }
+}

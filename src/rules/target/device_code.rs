@@ -1,0 +1,107 @@
+//! Device code of an image: what builds are told to make, what wheels are known to hold, what files really hold.
+
+use std::sync::Arc;
+
+use crate::compat::tables::image::Arch;
+use crate::compat::verdict::Ptx;
+use crate::compat::{DeviceCode, SmSuffix, SmTarget};
+use crate::facts::{CudaUseKind, Origin};
+use crate::rules::Context;
+
+/// A piece of device code that a GPU must find something in.
+pub(super) struct Code {
+    /// The code.
+    pub(super) code: DeviceCode,
+    /// CUDA version of the compiler, for PTX whose ISA version is not known.
+    pub(super) toolkit: Option<crate::compat::CudaVersion>,
+    /// What it is, for a message.
+    pub(super) what: String,
+    /// Its place.
+    pub(super) origin: Origin,
+}
+
+/// Everything that is fully known.
+pub(super) fn all(cx: &Context<'_>) -> Vec<Code> {
+    let mut found = lists(cx);
+    found.extend(wheels(cx));
+    found.extend(files(cx));
+    found
+}
+
+/// Lists of architectures of builds whose output is shipped.
+fn lists(cx: &Context<'_>) -> Vec<Code> {
+    let facts = cx.facts;
+    let mut found = Vec::new();
+    for list in facts.arch_lists.iter().filter(|list| list.complete && facts.is_shipped(list.stage)) {
+        if list.entries.is_empty() || list.entries.iter().any(|entry| entry.target.is_none()) {
+            continue;
+        }
+        let targets = |wanted: fn(&crate::facts::ArchEntry) -> bool| {
+            list.entries.iter().filter(move |entry| wanted(entry)).filter_map(|entry| entry.target)
+        };
+        let code = DeviceCode {
+            sass: targets(|entry| entry.sass).collect(),
+            ptx: targets(|entry| entry.ptx).map(|target| Ptx { target, isa: None }).collect(),
+        };
+        found.push(Code {
+            code,
+            toolkit: facts.base_of(list.stage).and_then(|base| base.cuda),
+            what: format!("`{}`", list.raw),
+            origin: list.origin.clone(),
+        });
+    }
+    found
+}
+
+/// PyTorch wheels whose CUDA is known, by the table of their code.
+fn wheels(cx: &Context<'_>) -> Vec<Code> {
+    let facts = cx.facts;
+    let arch = Arch::from_word(cx.target.architecture());
+    let mut found = Vec::new();
+    for requirement in facts.python.iter().filter(|requirement| requirement.name == "torch" && facts.is_shipped(requirement.stage)) {
+        let Some(version) = requirement.exact.as_deref() else { continue };
+        let used = facts.cuda.iter().find(|used| used.kind == CudaUseKind::Wheel && used.origin == requirement.origin && !used.major_only);
+        let Some(used) = used else { continue };
+        let Some(row) = cx.tables.wheels().torch_arch(version, used.version) else { continue };
+        let (Some(sass), Some(ptx)) = (arch.and_then(|arch| row.sass(arch)), &row.ptx) else { continue };
+        let plain = |cc: &crate::compat::ComputeCapability| SmTarget { cc: *cc, suffix: SmSuffix::None };
+        let code = DeviceCode {
+            sass: sass.iter().map(plain).collect(),
+            ptx: ptx.iter().map(|cc| Ptx { target: plain(cc), isa: None }).collect(),
+        };
+        found.push(Code {
+            code,
+            toolkit: Some(used.version.minor_only()),
+            what: format!("torch {version} for CUDA {}", used.version.minor_only()),
+            origin: requirement.origin.clone(),
+        });
+    }
+    found
+}
+
+/// Files of a built image. NVIDIA's own libraries choose by themselves and are left out.
+fn files(cx: &Context<'_>) -> Vec<Code> {
+    let Some(image) = &cx.facts.image else { return Vec::new() };
+    image
+        .device_code
+        .iter()
+        .filter(|file| !file.vendor_library && file.complete && !(file.sass.is_empty() && file.ptx.is_empty()))
+        .map(|file| Code {
+            code: DeviceCode {
+                sass: file.sass.clone(),
+                ptx: file.ptx.iter().map(|(target, isa)| Ptx { target: *target, isa: Some(*isa) }).collect(),
+            },
+            toolkit: None,
+            what: Arc::clone(&file.path).to_string(),
+            origin: file.origin.clone(),
+        })
+        .collect()
+}
+
+/// The targets for a message: `sm_80, sm_90, PTX compute_90`.
+pub(super) fn listed(code: &DeviceCode) -> String {
+    let mut words: Vec<String> = code.sass.iter().map(|target| target.sm_name()).collect();
+    words.extend(code.ptx.iter().map(|ptx| format!("PTX {}", ptx.target.compute_name())));
+    words.dedup();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+}
