@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::context::FolderContext;
+use super::image::{ImageOptions, check_image};
 use super::input::{Input, misread};
 use crate::compat::{Tables, Target};
 use crate::diagnostics::{
@@ -33,6 +34,8 @@ pub struct Options {
     pub build: BuildOptions,
     /// Build context of every Dockerfile, instead of the folder it lies in.
     pub context: Option<PathBuf>,
+    /// How images are read.
+    pub images: ImageOptions,
     /// Rules that run.
     pub selection: Selection,
     /// Rules that leave some paths in peace.
@@ -113,7 +116,7 @@ fn check_input(input: &Input, options: &Options) -> InputOutcome {
                 ),
             }
         }
-        Input::Image { given, .. } => unreadable(given, InputKind::Image, format!("{given} cannot be read")),
+        Input::Image { given, source } => check_image(given, source, options),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cudalint::compat::{HostProfile, Tables, Target};
 use cudalint::diagnostics::{Date, InputOutcome, PathBase, Selection};
 use cudalint::dockerfile::BuildOptions;
-use cudalint::engine::Options;
+use cudalint::engine::{ImageOptions, Options};
 use cudalint::limits::Limits;
 use cudalint::rules::rule_infos;
 
@@ -19,6 +19,7 @@ pub fn options() -> Options {
         limits: Limits::default(),
         build: BuildOptions::default(),
         context: None,
+        images: ImageOptions::default(),
         selection: Selection::resolve(rule_infos(), &BTreeMap::new(), &[]),
         per_path: Vec::new(),
         paths: PathBase::default(),
