@@ -6,6 +6,8 @@
 pub struct Limits {
     /// Bytes of one Dockerfile, requirements file, lock file or script.
     pub text_bytes: u64,
+    /// Bytes of a list of Kubernetes nodes.
+    pub nodes_bytes: u64,
     /// Instructions of one Dockerfile.
     pub instructions: u64,
     /// Bytes of one image manifest or index.
@@ -46,6 +48,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             text_bytes: 16 << 20,
+            nodes_bytes: 512 << 20,
             instructions: 100_000,
             manifest_bytes: 4 << 20,
             config_bytes: 8 << 20,
