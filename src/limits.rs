@@ -43,6 +43,8 @@ macro_rules! limits {
 limits! {
     /// Bytes of one Dockerfile, requirements file, lock file or script.
     text_bytes = 16 << 20;
+    /// Bytes of a list of Kubernetes nodes.
+    nodes_bytes = 512 << 20;
     /// Instructions of one Dockerfile.
     instructions = 100_000;
     /// Bytes of one image manifest or index.
