@@ -117,9 +117,7 @@ impl Step<'_> {
             return known(assignment.value.literal());
         }
         let program = command.program();
-        let by_env = program
-            .as_ref()
-            .and_then(|program| program.environment.iter().rev().find(|(key, _)| key == name));
+        let by_env = program.as_ref().and_then(|program| program.environment.iter().rev().find(|(key, _)| key == name));
         if let Some((_, value)) = by_env {
             return known(value.literal());
         }
@@ -141,9 +139,7 @@ impl Step<'_> {
         let position = cx.position(self.executed.stage.0, self.executed.instruction);
         let scope = cx.graph.scope(self.executed.stage.0, position);
         match self.variable(cx, name) {
-            Variable::Unknown
-                if matches!(scope.get(name), Lookup::MaybeInBase) && !self.exports.contains_key(name) =>
-            {
+            Variable::Unknown if matches!(scope.get(name), Lookup::MaybeInBase) && !self.exports.contains_key(name) => {
                 let inline = self.command().assignments.iter().any(|assignment| assignment.name == name);
                 if inline { Variable::Unknown } else { Variable::Unset }
             }
@@ -174,13 +170,7 @@ pub(super) fn walk(cx: &Extraction<'_>, workdirs: &Workdirs, mut visit: impl FnM
             group = command.group;
             let action = interpret(command);
             let directory = folders.last().cloned().unwrap_or_else(|| "/".to_owned());
-            visit(&Step {
-                executed,
-                resolved,
-                action: action.clone(),
-                directory: &directory,
-                exports: &exports,
-            });
+            visit(&Step { executed, resolved, action: action.clone(), directory: &directory, exports: &exports });
             if command.context.substitution || command.context.function {
                 continue;
             }
@@ -196,9 +186,7 @@ pub(super) fn walk(cx: &Extraction<'_>, workdirs: &Workdirs, mut visit: impl FnM
                     }
                 }
                 Action::Session(Session::ChangeDirectory(to)) => {
-                    if let (Some(folder), Some(to)) =
-                        (folders.last_mut(), to.as_ref().and_then(|to| to.literal()))
-                    {
+                    if let (Some(folder), Some(to)) = (folders.last_mut(), to.as_ref().and_then(|to| to.literal())) {
                         *folder = absolute(folder, to);
                     }
                 }
