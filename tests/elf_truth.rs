@@ -47,6 +47,8 @@ fn ours(file: &ScannedFile, sections: &[SectionClass], old_tool: bool) -> Listin
         let kind = match entry.kind {
             CodeKind::Sass => "elf",
             CodeKind::Ptx => "ptx",
+            // The tool lists none, but the facts on other sections do, which it does not look into.
+            CodeKind::Nvvm if sections == [SectionClass::Other] => "nvvm",
             _ => continue,
         };
         let compressed = match entry.compression {
