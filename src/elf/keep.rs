@@ -260,6 +260,9 @@ impl Keeper {
                 tables.get(index.saturating_add(1)).map_or(TABLE_BYTES, |next| next.saturating_sub(*start));
             let len = if Some(*start) == strings { tags.strsz } else { next.min(TABLE_BYTES) };
             self.want(*start, len);
+            // A string table that reaches beyond the head has passed unkept (TensorFlow's has 83 MB).
+            let last = start.saturating_add(len).saturating_sub(1);
+            self.over_budget |= last < self.position && self.data.chunk(last).is_empty();
         }
         // Files of ordinary size stay whole.
         if self.data.kept() > self.budget / 2 {
