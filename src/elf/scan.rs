@@ -252,11 +252,20 @@ impl<'s> Pass<'s> {
                 Structure::Flat => {}
             }
             if matches!(self.kind, FileKind::Other | FileKind::Ptx) {
+                // The rest is not read: nothing more would be found.
+                if ended {
+                    self.check_length();
+                }
                 return;
             }
             self.search(ended);
             self.slide();
         }
+        self.check_length();
+    }
+
+    /// Reports a file that is shorter than announced, or longer than the limit.
+    fn check_length(&mut self) {
         let limit = self.scanner.limits.elf_file_bytes;
         if self.read >= limit && self.declared > limit {
             self.problems.push(Problem::Limit { limit: "elf_file_bytes".to_owned(), value: limit });
@@ -467,7 +476,7 @@ impl<'s> Pass<'s> {
                 Places::archive(members.sections, members.unknown)
             }
             Structure::Elf(keeper) => {
-                file.peak_kept_bytes = keeper.data().kept();
+                file.peak_kept_bytes = keeper.peak();
                 if let Some(facts) = parse::facts(&keeper) {
                     judge(&mut file, &facts, &self.found, &keeper, name, self.read);
                     problems(&facts, &keeper, self.scanner.limits, &mut self.problems);

@@ -29,6 +29,8 @@ pub(super) struct Executed {
     pub origin: Origin,
     /// RUN asks for a GPU device.
     pub gpu_device: bool,
+    /// The folder it starts in, where that is not the stage's WORKDIR.
+    pub directory: Option<String>,
     /// The text with the way back to the file.
     pub text: LogicalText,
     /// All commands as scanned, with variables filled in other than those of loops.
@@ -66,6 +68,8 @@ pub(super) struct Runner {
     pub gpu_device: bool,
     /// The shell is started with `-e`.
     pub errexit: bool,
+    /// The folder it starts in, where that is not the stage's WORKDIR.
+    pub directory: Option<String>,
 }
 
 impl Executed {
@@ -149,6 +153,7 @@ pub(super) fn scan_all(cx: &Extraction<'_>, problems: &mut Vec<Problem>) -> Vec<
                 origin: cx.origin(instruction.span),
                 gpu_device: asks_for_gpu(instruction),
                 errexit: kind.errexit && matches!(command.form, CommandForm::Shell(_)),
+                directory: None,
             };
             out.push(scan(cx, runner, text, problems));
         }
@@ -174,8 +179,8 @@ pub(super) fn scan(
     }
     let (commands, filled) = resolve(cx, &runner, &script);
     script.commands = filled;
-    let Runner { stage, role, instruction, file, origin, gpu_device, .. } = runner;
-    Executed { stage, role, instruction, file, origin, gpu_device, text, script, commands }
+    let Runner { stage, role, instruction, file, origin, gpu_device, directory, .. } = runner;
+    Executed { stage, role, instruction, file, origin, gpu_device, directory, text, script, commands }
 }
 
 /// The commands with values filled in: with one copy for each value of the loops around them, and once without.

@@ -178,7 +178,7 @@ fn environment(cx: &Extraction<'_>, stage: usize, root: &Base) -> Environment {
     for variable in variables {
         let var = match variable.assignment {
             Some(assignment) => EnvVar {
-                value: super::env::value(cx, stage, assignment),
+                value: super::env::value(cx, assignment),
                 origin: super::env::pair_origin(cx, assignment),
                 from_base: false,
             },

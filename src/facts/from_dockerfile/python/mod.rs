@@ -22,7 +22,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec
         if !step.at_build() {
             return;
         }
-        match &step.action {
+        match step.action {
             Action::PipConfig { key, value } => collector.config.set(step, key, value),
             Action::Python(install) => collector.install(facts, step, install),
             Action::Conda(command) => collector.conda(facts, step, command),
