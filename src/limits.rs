@@ -8,6 +8,10 @@ pub struct Limits {
     pub text_bytes: u64,
     /// Instructions of one Dockerfile.
     pub instructions: u64,
+    /// Build stages of one Dockerfile.
+    pub stages: u64,
+    /// Variables of the environments of all stages of one Dockerfile together.
+    pub stage_variables: u64,
     /// Bytes of one image manifest or index.
     pub manifest_bytes: u64,
     /// Bytes of one image config.
@@ -47,6 +51,8 @@ impl Default for Limits {
         Self {
             text_bytes: 16 << 20,
             instructions: 100_000,
+            stages: 1_000,
+            stage_variables: 1_000_000,
             manifest_bytes: 4 << 20,
             config_bytes: 8 << 20,
             token_bytes: 1 << 20,

@@ -19,6 +19,8 @@ mod executed;
 mod exports;
 mod file_ops;
 mod glob;
+#[cfg(test)]
+mod hostile_tests;
 mod gpu_queries;
 mod loader;
 mod loader_env;
@@ -106,6 +108,18 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     let mut facts = Facts::empty(InputKind::Dockerfile);
     facts.sources.push(SourceFile::new(input.name, input.source));
     let mut problems = problems_of(&tree, &graph);
+    let comments = tree.comments.iter().map(|comment| comment.span).collect();
+    let instructions = tree.instructions.iter().map(|instruction| instruction.span).collect();
+    if u64::try_from(graph.stages.len()).is_ok_and(|stages| stages > limits.stages) {
+        problems.push(Problem {
+            origin: Origin::file(FileId(0), Span::new(0, 0)),
+            message: format!(
+                "the file has more than {} build stages; it was not analysed (raise --limit stages)",
+                limits.stages
+            ),
+        });
+        return Extracted { facts, problems, has_target: false, comments, instructions };
+    }
     let mut cx = Extraction {
         file: FileId(0),
         tree: &tree,
@@ -121,7 +135,7 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     };
     cx.unsure = Unsure::new(&cx);
     facts.target = StageId(graph.target.unwrap_or_else(|| graph.stages.len().saturating_sub(1)));
-    stages::extract(&cx, &mut facts);
+    stages::extract(&cx, &mut facts, &mut problems);
     env::extract(&cx, &mut facts);
     copies::extract(&cx, &mut facts);
     let texts = executed::scan_all(&cx, &mut problems);
@@ -135,13 +149,7 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
         });
     }
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));
-    Extracted {
-        facts,
-        problems,
-        has_target: graph.target.is_some(),
-        comments: tree.comments.iter().map(|comment| comment.span).collect(),
-        instructions: tree.instructions.iter().map(|instruction| instruction.span).collect(),
-    }
+    Extracted { facts, problems, has_target: graph.target.is_some(), comments, instructions }
 }
 
 /// All families of facts; later ones may read what earlier ones found.
