@@ -38,6 +38,8 @@ mod words;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub(in crate::facts) use cuda_uses::cuda_of_package;
+pub(in crate::facts) use payload::is_cuda_package;
 pub use context::{BuildContext, ContextFile, NoContext};
 
 use super::{Base, Facts, FileId, InputKind, Origin, SourceFile, StageId};
