@@ -80,7 +80,11 @@ impl Executed {
 
     /// A scanned word as a fact.
     pub fn word(&self, word: &shell::Word) -> Word {
-        Word { text: word.literal().map(str::to_owned), raw: word.raw.clone(), origin: self.origin_of(word.span) }
+        Word {
+            text: word.literal().map(str::to_owned),
+            raw: word.raw.clone(),
+            origin: self.origin_of(word.span),
+        }
     }
 
     /// The place of bytes of a word's value.
@@ -129,7 +133,9 @@ pub(super) fn scan_all(cx: &Extraction<'_>, problems: &mut Vec<Problem>) -> Vec<
                 InstructionKind::Entrypoint(command) if last_entrypoint == Some(*index) => {
                     (command, CommandRole::Entrypoint)
                 }
-                InstructionKind::Healthcheck(Healthcheck::Cmd(command)) if last_healthcheck == Some(*index) => {
+                InstructionKind::Healthcheck(Healthcheck::Cmd(command))
+                    if last_healthcheck == Some(*index) =>
+                {
                     (command, CommandRole::Healthcheck)
                 }
                 _ => continue,
@@ -166,7 +172,9 @@ pub(super) fn scan(
     if let Some(limit) = script.exceeded {
         problems.push(Problem {
             origin: runner.origin.clone(),
-            message: format!("the shell text is larger than is read; the rest was left out (raise --limit {limit})"),
+            message: format!(
+                "the shell text is larger than is read; the rest was left out (raise --limit {limit})"
+            ),
         });
     }
     let (commands, filled) = resolve(cx, &runner, &script);
@@ -309,8 +317,21 @@ fn push_json(text: &mut LogicalText, body: &str, at: &mut usize, word: Span, sam
 fn is_reserved(word: &str) -> bool {
     matches!(
         word,
-        "if" | "then" | "elif" | "else" | "fi" | "for" | "while" | "until" | "do" | "done" | "case" | "esac"
-            | "in" | "function" | "select" | "time"
+        "if" | "then"
+            | "elif"
+            | "else"
+            | "fi"
+            | "for"
+            | "while"
+            | "until"
+            | "do"
+            | "done"
+            | "case"
+            | "esac"
+            | "in"
+            | "function"
+            | "select"
+            | "time"
     ) || word.contains('=')
 }
 

@@ -191,7 +191,8 @@ impl Extraction<'_> {
         if file != self.file {
             return 0;
         }
-        let after = self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
+        let after =
+            self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
         after.saturating_sub(1)
     }
 
@@ -247,4 +248,3 @@ fn problems_of(tree: &Dockerfile, graph: &StageGraph) -> Vec<Problem> {
     })
     .collect()
 }
-

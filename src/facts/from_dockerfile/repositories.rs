@@ -16,8 +16,17 @@ const HOSTS: &[&str] =
 const KEYS: &[&str] = &["7fa2af80", "3bf863cc"];
 /// Beginnings of names of packages that come from NVIDIA's repositories.
 const PACKAGES: &[&str] = &[
-    "cuda", "libcudnn", "libnccl", "libnvinfer", "libcublas", "tensorrt", "libnvidia-container", "nvidia-container",
-    "datacenter-gpu-manager", "libcufft", "libnpp",
+    "cuda",
+    "libcudnn",
+    "libnccl",
+    "libnvinfer",
+    "libcublas",
+    "tensorrt",
+    "libnvidia-container",
+    "nvidia-container",
+    "datacenter-gpu-manager",
+    "libcufft",
+    "libnpp",
 ];
 /// How many later commands of a pipeline are looked for.
 const WALK: usize = 32;
@@ -77,7 +86,9 @@ fn kind_of_url(url: &str) -> Kind {
         Kind::Keyring
     } else if name.ends_with(".repo") || name.ends_with(".list") || name.ends_with(".sources") {
         Kind::Source
-    } else if [".pub", ".gpg", ".asc", ".key"].iter().any(|end| name.ends_with(end)) || name.starts_with("gpgkey") {
+    } else if [".pub", ".gpg", ".asc", ".key"].iter().any(|end| name.ends_with(end))
+        || name.starts_with("gpgkey")
+    {
         Kind::Key
     } else {
         Kind::Download
@@ -108,7 +119,13 @@ impl Reader<'_, '_> {
 
     fn push(&mut self, kind: Kind, word: &ShellWord, unverified: Vec<String>) {
         let url = if word.is_fully_literal() { word.text.clone() } else { word.raw.replace(['"', '\''], "") };
-        self.push_url(kind, url, word.raw.contains(['$', '`']), self.executed.origin_of(word.span), unverified);
+        self.push_url(
+            kind,
+            url,
+            word.raw.contains(['$', '`']),
+            self.executed.origin_of(word.span),
+            unverified,
+        );
     }
 
     fn push_url(&mut self, kind: Kind, url: String, dynamic: bool, origin: Origin, unverified: Vec<String>) {
@@ -220,7 +237,8 @@ impl Reader<'_, '_> {
             return None;
         }
         let later = self.executed.commands.iter().filter(|other| {
-            other.command.pipeline == command.pipeline && other.command.pipeline_index > command.pipeline_index
+            other.command.pipeline == command.pipeline
+                && other.command.pipeline_index > command.pipeline_index
         });
         later.take(WALK).find_map(|other| match &other.action {
             Action::Repository(RepositoryCommand::AptKeyAdd { .. }) => Some(Kind::AptKey),
@@ -282,7 +300,9 @@ struct Place {
 
 /// Whether a file is read by a package manager as a list of sources.
 fn is_source_file(path: &str) -> bool {
-    path.starts_with("/etc/apt/sources.list") || path.starts_with("/etc/yum.repos.d/") || path.starts_with("/etc/zypp/repos.d/")
+    path.starts_with("/etc/apt/sources.list")
+        || path.starts_with("/etc/yum.repos.d/")
+        || path.starts_with("/etc/zypp/repos.d/")
 }
 
 fn written_source(executed: &Executed, write: &FileWrite, found: &mut Vec<RepositoryUse>) {
@@ -411,7 +431,11 @@ mod tests {
         assert_eq!(
             uses(&facts),
             [
-                (Kind::Source, "http://developer.download.nvidia.com/compute/cuda/repos/ubuntu2004/x86_64", false),
+                (
+                    Kind::Source,
+                    "http://developer.download.nvidia.com/compute/cuda/repos/ubuntu2004/x86_64",
+                    false
+                ),
                 (Kind::Source, "https://nvidia.github.io/x/ubuntu2204/$(uname -m)", true),
                 (Kind::Source, rhel.as_str(), false),
                 (Kind::Source, added.as_str(), false),
@@ -431,7 +455,8 @@ mod tests {
         let facts = facts(&format!(
             "FROM ubuntu:22.04\nRUN wget --no-check-certificate {REPO}/x.deb\nRUN apt-get install -y --allow-unauthenticated cuda-toolkit-12-4\nRUN apt-get install -y --allow-unauthenticated curl\n"
         ));
-        let found: Vec<_> = facts.repositories.iter().map(|r| (at(&facts, &r.origin), r.unverified.join(" "))).collect();
+        let found: Vec<_> =
+            facts.repositories.iter().map(|r| (at(&facts, &r.origin), r.unverified.join(" "))).collect();
         let deb = format!("{REPO}/x.deb");
         assert_eq!(
             found,
