@@ -7,10 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::PathBuf;
 
 use cudalint::elf::{
-    CodeKind, Compression, CudartKind, FileKind, ScannedFile, Scanner, SectionClass, SmSuffix,
+    CodeKind, Compression, CudartKind, FileKind, ScannedFile, Scanner, SectionClass, SmSuffix, prefilter,
 };
 use cudalint::limits::Limits;
 use serde_json::Value;
@@ -187,8 +188,14 @@ fn agrees_with_measured_files() {
         );
         let path = row["path"].as_str().expect("a path");
         let on_disk = PathBuf::from(&folder).join(&package).join(path);
-        let Ok(reader) = File::open(&on_disk) else { continue };
+        let Ok(mut reader) = File::open(&on_disk) else { continue };
         let name = path.rsplit('/').next().unwrap_or(path);
+        let mut first = [0; 8];
+        reader.read_exact(&mut first).expect("a file of some bytes");
+        if !prefilter(&first, row["size"].as_u64().unwrap_or_default(), name) {
+            failures.entry("prefilter").or_default().push(path.to_owned());
+        }
+        reader.rewind().expect("a file");
         let file = scanner.scan(reader, row["size"].as_u64().unwrap_or_default(), name);
         files += 1;
         bytes += file.size;
