@@ -147,7 +147,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     arch_lists::extract(cx, facts);
     source_builds::extract(cx, facts);
     compiles::extract(cx, facts);
-    gpu_queries::extract(facts);
+    gpu_queries::extract(cx, facts);
     capability_uses::extract(facts);
     payload::extract(cx, facts);
     cuda_uses::extract(cx, facts);

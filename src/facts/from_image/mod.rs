@@ -24,17 +24,21 @@ use super::{
 };
 use crate::compat::{CudaVersion, CudnnVersion, Tables};
 use crate::image::merge::{self, MergedTree};
-use crate::image::{Image, LayerOutcome, LayerPath};
+use crate::image::{ImageConfig, LayerPath, Platform};
 use crate::limits::Limits;
 
 const STAGE: StageId = StageId(0);
 
-/// An image with what its walk gave.
+/// An image with what the walk over its layers gave.
 pub struct ImageInput<'a> {
-    /// Name, config, platform and layers.
-    pub image: &'a Image,
-    /// What was kept of each layer and how its walk ended, lowest first.
-    pub layers: Vec<(CollectedLayer, LayerOutcome)>,
+    /// The config.
+    pub config: &'a ImageConfig,
+    /// The layers, lowest first.
+    pub layers: Vec<LayerFacts>,
+    /// What was kept of each layer, in the same order.
+    pub collected: Vec<CollectedLayer>,
+    /// The platform that the image is for.
+    pub platform: &'a Platform,
 }
 
 /// The merged file system, with what judging it needs.
@@ -47,53 +51,35 @@ pub(super) struct Merged<'a> {
 /// Reads all facts of an image. Never fails: what a broken layer hides is absent, and the facts are marked incomplete.
 #[must_use]
 pub fn from_image(input: ImageInput<'_>, tables: &Tables, limits: &Limits) -> Facts {
-    let ImageInput { image, layers } = input;
+    let ImageInput { config, layers, collected, platform } = input;
     let mut facts = Facts::empty(InputKind::Image);
     let mut shown = ImageFacts {
-        layers: layer_facts(image, &layers),
-        complete: layers.len() == image.layers.len() && layers.iter().all(|(_, outcome)| outcome.complete),
-        labels: image.config.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        complete: layers.len() == collected.len() && layers.iter().all(|layer| layer.complete),
+        layers,
+        labels: config.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         ..ImageFacts::default()
     };
-    let mut databases = Vec::with_capacity(layers.len());
-    let mut trees = Vec::with_capacity(layers.len());
-    for (layer, _) in layers {
-        databases.push(layer.packages);
-        trees.push(layer.tree);
-    }
-    let merged = Merged { tree: merge::merge(trees), architecture: image.platform.arch.as_str(), limits };
-    let env = environment(image);
+    let (trees, databases): (Vec<_>, Vec<_>) =
+        collected.into_iter().map(|layer| (layer.tree, layer.packages)).unzip();
+    let merged = Merged { tree: merge::merge(trees), architecture: platform.arch.as_str(), limits };
+    let env = environment(config);
     installed_packages(&merged, &databases, &mut facts, &mut shown);
     loader(&merged, &env, &mut facts, &mut shown);
     let folders: Vec<String> = facts.loader.iter().map(|entry| entry.directory.clone()).collect();
     files::extract(&merged, &folders, &mut facts, &mut shown);
     python(&merged, tables, &mut facts, &mut shown);
-    start::extract(&image.config, limits, &mut facts);
+    start::extract(config, limits, &mut facts);
     shown.libc = libc(&merged);
     of_environment(&env, &mut facts);
-    let base = base(image, &merged, &env, &shown, tables);
+    let base = base(&merged, &env, &shown, tables);
     facts.stages.push(stage(base, env));
     facts.image = Some(shown);
     facts
 }
 
-fn layer_facts(image: &Image, layers: &[(CollectedLayer, LayerOutcome)]) -> Vec<LayerFacts> {
-    let of = |(index, descriptor): (usize, &crate::image::LayerDescriptor)| {
-        let outcome = layers.get(index).map(|(_, outcome)| outcome);
-        LayerFacts {
-            digest: descriptor.id().map_or_else(|| "".into(), |digest| digest.to_string().into()),
-            diff_id: descriptor.diff_id.as_ref().map(|digest| digest.to_string().into()),
-            created_by: descriptor.created_by.as_deref().map(Arc::from),
-            size: descriptor.size.or_else(|| outcome.map(|outcome| outcome.compressed_bytes)).unwrap_or(0),
-            complete: outcome.is_some_and(|outcome| outcome.complete),
-        }
-    };
-    image.layers.iter().enumerate().map(of).collect()
-}
-
-fn environment(image: &Image) -> Environment {
+fn environment(config: &ImageConfig) -> Environment {
     let mut env = Environment { base_known: true, ..Environment::default() };
-    for (name, value) in &image.config.env {
+    for (name, value) in &config.env {
         // A name without `=` is left unset by the runtime.
         let Some(value) = value else { continue };
         let var = EnvVar { value: Some(value.clone()), origin: Origin::config_env(name), from_base: false };
@@ -339,7 +325,7 @@ fn libc(merged: &Merged<'_>) -> Option<Libc> {
 }
 
 /// The image as the base of its only stage.
-fn base(image: &Image, merged: &Merged<'_>, env: &Environment, shown: &ImageFacts, tables: &Tables) -> Base {
+fn base(merged: &Merged<'_>, env: &Environment, shown: &ImageFacts, tables: &Tables) -> Base {
     let program = |names: &[&str]| {
         let is = |path: &LayerPath| {
             let name = String::from_utf8_lossy(path.file_name());
@@ -364,8 +350,8 @@ fn base(image: &Image, merged: &Merged<'_>, env: &Environment, shown: &ImageFact
     };
     let cudnn = cudnn(env, shown);
     Base {
-        reference: Some(image.name.clone()),
-        written: image.name.clone(),
+        reference: None,
+        written: String::new(),
         repository: None,
         tag: None,
         digest: false,

@@ -2,10 +2,10 @@ use std::io::Read;
 
 use super::*;
 use crate::facts::DriverLibraryKind;
-use crate::image::{Entry, EntryKind, ImageConfig, LayerDescriptor, Platform};
+use crate::image::{Entry, EntryKind};
 
 /// A layer of files and links, written by hand.
-fn layer(entries: &[(&str, EntryKind, &[u8])]) -> (CollectedLayer, LayerOutcome) {
+fn layer(entries: &[(&str, EntryKind, &[u8])]) -> CollectedLayer {
     let limits = Limits::default();
     let mut collector = LayerCollector::new(&limits);
     for (path, kind, bytes) in entries {
@@ -18,41 +18,25 @@ fn layer(entries: &[(&str, EntryKind, &[u8])]) -> (CollectedLayer, LayerOutcome)
             reader: &mut reader as &mut dyn Read,
         });
     }
-    let outcome = LayerOutcome {
-        problems: Vec::new(),
-        complete: true,
-        entries: u64::try_from(entries.len()).unwrap(),
-        compressed_bytes: 0,
-        inflated_bytes: 0,
-    };
-    (collector.finish(), outcome)
+    collector.finish()
 }
 
-fn descriptor(index: usize, created_by: &str) -> LayerDescriptor {
-    LayerDescriptor {
-        index,
-        digest: None,
-        diff_id: None,
-        size: None,
-        media_type: String::new(),
-        created_by: Some(created_by.to_owned()),
-        foreign: false,
-    }
+fn facts(env: &[(&str, &str)], layers: Vec<CollectedLayer>) -> Facts {
+    facts_of(env, layers, true)
 }
 
-fn facts(env: &[(&str, &str)], layers: Vec<(CollectedLayer, LayerOutcome)>) -> Facts {
-    let image = Image {
-        name: "example.test/app:1".to_owned(),
-        digest: None,
-        platform: Platform::default(),
-        config: ImageConfig {
-            env: env.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect(),
-            cmd: Some(vec!["nvidia-smi".to_owned()]),
-            ..ImageConfig::default()
-        },
-        layers: (0..layers.len()).map(|index| descriptor(index, "RUN x")).collect(),
+fn facts_of(env: &[(&str, &str)], collected: Vec<CollectedLayer>, complete: bool) -> Facts {
+    let config = ImageConfig {
+        env: env.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect(),
+        cmd: Some(vec!["nvidia-smi".to_owned()]),
+        ..ImageConfig::default()
     };
-    from_image(ImageInput { image: &image, layers }, Tables::builtin(), &Limits::default())
+    let layer =
+        LayerFacts { digest: "".into(), diff_id: None, created_by: Some("RUN x".into()), size: 0, complete };
+    let layers = vec![layer; collected.len()];
+    let platform = Platform::default();
+    let input = ImageInput { config: &config, layers, collected, platform: &platform };
+    from_image(input, Tables::builtin(), &Limits::default())
 }
 
 const FILE: EntryKind = EntryKind::File;
@@ -206,8 +190,7 @@ fn empty_driver_files_and_dangling_links() {
 
 #[test]
 fn a_cut_layer_makes_the_image_incomplete() {
-    let (collected, outcome) = layer(&[("a", FILE, b"")]);
-    let found = facts(&[], vec![(collected, LayerOutcome { complete: false, ..outcome })]);
+    let found = facts_of(&[], vec![layer(&[("a", FILE, b"")])], false);
     let shown = found.image.as_ref().unwrap();
     assert!(!shown.complete && !shown.layers[0].complete);
     assert_eq!(found.stages[0].root.has_nvcc, None);
