@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use super::check::{Options, finish, judge};
 use super::progress::Bars;
 use super::source_lines::point_at_lines;
-use crate::diagnostics::{InputKind, InputOutcome, Problem, Suppressions};
+use crate::diagnostics::{InputKind, InputOutcome, Problem};
 use crate::dockerfile::Platform;
 use crate::facts::from_image::{CollectedLayer, ImageInput, LayerCollector, from_image};
 use crate::facts::{Facts, LayerFacts};
@@ -17,7 +17,6 @@ use crate::image::{
     self, Image, ImageError, ImageSource, LayerOutcome, NoProgress, Progress, ScanOptions, Source, SourceOptions,
     for_each_layer,
 };
-use crate::rules::rule_infos;
 
 /// How images are read.
 #[derive(Debug, Clone, Default)]
@@ -55,10 +54,9 @@ pub(super) fn check_image(given: &str, source: &ImageSource, options: &Options) 
         Ok(scanned) => {
             outcome.complete = scanned.complete;
             outcome.problems = scanned.problems;
-            let findings = options.selection.apply(judge(&scanned.facts, options));
-            let (findings, sources) = point_at_lines(findings, options);
+            let (findings, sources) = point_at_lines(judge(&scanned.facts, options), options);
             outcome.sources = sources;
-            finish(outcome, findings, Suppressions::new(rule_infos(), options.today), options)
+            finish(outcome, findings, &[], options)
         }
         Err(problem) => {
             outcome.complete = false;

@@ -23,6 +23,8 @@ pub fn options() -> Options {
         selection: Selection::resolve(rule_infos(), &BTreeMap::new(), &[]),
         per_path: Vec::new(),
         paths: PathBase::default(),
+        config_paths: PathBase::default(),
+        baseline: None,
         today: Date::new(2026, 1, 1).unwrap(),
     }
 }
