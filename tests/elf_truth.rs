@@ -3,6 +3,7 @@
 //! The libraries may not be shipped, so this runs where they were downloaded: `CUDALINT_CUDA_SAMPLES` names a folder of
 //! `PACKAGE-VERSION-PLATFORM/PATH` files, `CUDALINT_ELF_TRUTH` the JSON file of facts. Without both it does nothing.
 //! Every file of the facts that lies in the folder is compared.
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

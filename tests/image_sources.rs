@@ -1,5 +1,14 @@
 //! Images from folders and archives: found, read in full, and clear about what is wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
 #[path = "support/oci.rs"]
 mod oci;
 #[path = "support/scan.rs"]

@@ -151,7 +151,7 @@ pub enum SpecProblem {
     Empty,
     /// A part is no version.
     #[error("{0}")]
-    Version(VersionError),
+    Version(Box<VersionError>),
     /// A branch that was never published for Linux.
     #[error("there is no Linux driver branch {0}")]
     UnknownBranch(DriverBranch),
@@ -338,7 +338,7 @@ impl<'s> Parser<'s> {
                         nearest: None,
                     };
                     let span = Span::new(*at, at + operator.len());
-                    return Err(self.error(SpecProblem::Version(error), span, near));
+                    return Err(self.error(SpecProblem::Version(Box::new(error)), span, near));
                 }
             }
         }
@@ -379,7 +379,7 @@ impl<'s> Parser<'s> {
             let shift = at + text.len() - bare.len();
             let span = Span::new(shift + error.span.start, shift + error.span.end);
             let near = error.nearest.take();
-            self.error(SpecProblem::Version(error), span, near)
+            self.error(SpecProblem::Version(Box::new(error)), span, near)
         })
     }
 

@@ -103,7 +103,7 @@ impl Members {
         let Some((keeper, start, _)) = self.member.take() else { return };
         // Members begin at even offsets.
         self.skip = self.position % 2;
-        self.peak = self.peak.max(keeper.data().kept());
+        self.peak = self.peak.max(keeper.peak());
         if keeper.header().is_none() {
             return;
         }

@@ -4,7 +4,8 @@
 //! moves the string table into a new segment at the end (356 of 2,093 measured files have it behind the dynamic
 //! section); the section table comes last. So this keeps the head of the file (but not code), the note and dynamic
 //! segments with some bytes before the latter, the tables that the dynamic section names and that are still to come,
-//! and the section table with the bytes before it. Everything else is forgotten.
+//! and the section table with the bytes before it. Everything else is forgotten; the head too, once the dynamic section
+//! has told what in it is a table.
 
 use super::header::{
     DynamicTags, HEADER_BYTES, Header, PT_DYNAMIC, PT_LOAD, PT_NOTE, SHT_DYNSYM, SHT_NOTE, SHT_STRTAB,
@@ -43,10 +44,13 @@ pub(super) struct Keeper {
     /// Code: not kept even in the head.
     code: Vec<(u64, u64)>,
     wanted: Vec<(u64, u64)>,
+    /// Bytes before the dynamic section, which may hold its tables.
+    window: Option<(u64, u64)>,
     steps: Vec<(u64, Step)>,
     header: Option<Header>,
     segments: Vec<Segment>,
     over_budget: bool,
+    peak: u64,
 }
 
 impl Keeper {
@@ -59,10 +63,12 @@ impl Keeper {
             head: (budget / 5).saturating_mul(4),
             code: Vec::new(),
             wanted: Vec::new(),
+            window: None,
             steps: vec![(HEADER_BYTES, Step::Header)],
             header: None,
             segments: Vec::new(),
             over_budget: false,
+            peak: 0,
         }
     }
 
@@ -79,6 +85,11 @@ impl Keeper {
     /// Bytes that would have been needed were left out because the budget was spent.
     pub fn over_budget(&self) -> bool {
         self.over_budget
+    }
+
+    /// Most bytes kept at once.
+    pub fn peak(&self) -> u64 {
+        self.peak.max(self.data.kept())
     }
 
     /// Takes the next bytes of the file.
@@ -107,9 +118,11 @@ impl Keeper {
             let at = self.position;
             let inside = |ranges: &[(u64, u64)]| ranges.iter().any(|(start, end)| *start <= at && at < *end);
             let wanted = inside(&self.wanted);
-            let keep = wanted || (at < self.head && !inside(&self.code));
+            let window = self.window.as_slice();
+            let keep = wanted || inside(window) || (at < self.head && !inside(&self.code));
+            let ranges = self.code.iter().chain(&self.wanted).chain(window);
             let edge = std::iter::once(self.head)
-                .chain(self.code.iter().chain(&self.wanted).flat_map(|(start, end)| [*start, *end]))
+                .chain(ranges.flat_map(|(start, end)| [*start, *end]))
                 .filter(|edge| *edge > at)
                 .min()
                 .unwrap_or(u64::MAX);
@@ -127,9 +140,8 @@ impl Keeper {
     }
 
     fn want(&mut self, start: u64, len: u64) {
-        let end = start.saturating_add(len);
-        if end > self.position && self.wanted.len() < MAX_RANGES {
-            self.wanted.push((start, end));
+        if self.wanted.len() < MAX_RANGES {
+            self.wanted.push((start, start.saturating_add(len)));
         }
     }
 
@@ -148,7 +160,7 @@ impl Keeper {
                     self.steps.push((offset.saturating_add(size), Step::Segments));
                 }
                 if let Some((offset, size)) = header.section_table(None) {
-                    let before = offset.saturating_sub(BEFORE_SECTIONS);
+                    let before = offset.saturating_sub(BEFORE_SECTIONS.min(self.budget / 20));
                     self.want(before, size.saturating_add(offset.saturating_sub(before)));
                     let one = header.numbers.at(64, 40) as u64;
                     self.steps.push((offset.saturating_add(one), Step::FirstSection));
@@ -196,7 +208,8 @@ impl Keeper {
                         })
                         .map_or(segment.offset, |load| load.offset);
                     let before = load.max(segment.offset.saturating_sub(self.budget / 20 * 3));
-                    self.want(before, end.saturating_sub(before));
+                    self.window = Some((before, segment.offset));
+                    self.want(segment.offset, segment.size);
                     self.steps.push((end, Step::Dynamic { offset: segment.offset, size: segment.size }));
                 }
                 _ => {}
@@ -219,6 +232,12 @@ impl Keeper {
                 tables.get(index.saturating_add(1)).map_or(TABLE_BYTES, |next| next.saturating_sub(*start));
             let len = if Some(*start) == strings { tags.strsz } else { next.min(TABLE_BYTES) };
             self.want(*start, len);
+        }
+        // Files of ordinary size stay whole.
+        if self.data.kept() > self.budget / 2 {
+            self.peak = self.data.kept();
+            self.head = 0;
+            self.data = self.data.only(self.wanted.iter().copied().chain([(0, HEADER_BYTES)]).collect());
         }
     }
 

@@ -103,6 +103,27 @@ impl Sparse {
         }
     }
 
+    /// A copy that keeps only what lies in one of `ranges` (start and end).
+    pub fn only(&self, mut ranges: Vec<(u64, u64)>) -> Self {
+        ranges.sort_unstable();
+        let mut out = Self::default();
+        for piece in &self.pieces {
+            let mut at = piece.start;
+            for (start, end) in &ranges {
+                let from = at.max(*start);
+                let to = piece.end().min(*end);
+                if from < to {
+                    let cut = |offset: u64| {
+                        usize::try_from(offset.saturating_sub(piece.start)).unwrap_or(usize::MAX)
+                    };
+                    out.push(from, piece.bytes.get(cut(from)..cut(to)).unwrap_or_default());
+                    at = to;
+                }
+            }
+        }
+        out
+    }
+
     /// Every kept run of bytes, in file order; neighbouring pieces are not joined.
     pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         self.pieces.iter().map(|piece| piece.bytes.as_slice())
@@ -112,6 +133,19 @@ impl Sparse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_of_some_ranges() {
+        let mut sparse = Sparse::default();
+        assert!(sparse.push(10, b"0123456789"));
+        assert!(sparse.push(30, b"abcdef"));
+        let some = sparse.only(vec![(31, 33), (0, 12), (11, 14), (18, 32), (100, 200)]);
+        assert_eq!(some.kept(), 4 + 2 + 3);
+        assert_eq!(some.get(10, 4).as_deref(), Some(&b"0123"[..]));
+        assert_eq!(some.get(18, 2).as_deref(), Some(&b"89"[..]));
+        assert_eq!(some.get(30, 3).as_deref(), Some(&b"abc"[..]));
+        assert_eq!(some.get(14, 1), None);
+    }
 
     #[test]
     fn reads_across_pieces_and_refuses_holes() {

@@ -11,8 +11,8 @@ use super::context::FolderContext;
 use super::input::{Input, misread};
 use crate::compat::{Tables, Target};
 use crate::diagnostics::{
-    Date, Finding, Fingerprinter, FleetNames, InputKind, InputOutcome, Location, Outcome, PathBase, PerPath, Problem,
-    Selection, Suppressions, Tool, meta,
+    Date, Finding, Fingerprinter, FleetNames, InputKind, InputOutcome, Location, Outcome, PathBase, PerPath,
+    Problem, Selection, Suppressions, Tool, meta,
 };
 use crate::dockerfile::BuildOptions;
 use crate::facts::from_dockerfile::{BuildContext, DockerfileInput, Extracted, NoContext, from_dockerfile};
@@ -61,7 +61,11 @@ fn tool(tables: &Tables) -> Tool {
 fn fleet(target: &Target) -> FleetNames {
     let mut drivers: Vec<String> = Vec::new();
     for pool in target.pools() {
-        let named = pool.drivers.as_ref().map(ToString::to_string).or_else(|| pool.l4t.as_ref().map(|release| format!("l4t:{release}")));
+        let named = pool
+            .drivers
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(|| pool.l4t.as_ref().map(|release| format!("l4t:{release}")));
         drivers.extend(named.filter(|name| !drivers.contains(name)));
     }
     FleetNames { drivers, gpus: target.gpus().into_iter().map(|gpu| gpu.name.clone()).collect() }
@@ -72,21 +76,29 @@ fn check_input(input: &Input, options: &Options) -> InputOutcome {
         Input::Dockerfile { path, name } => match read_file(path, options.limits.text_bytes) {
             Ok(bytes) => {
                 if let Some(what) = misread(name, &bytes) {
-                    return unreadable(name, InputKind::Dockerfile, format!("{name} is no Dockerfile: {what}"));
+                    return unreadable(
+                        name,
+                        InputKind::Dockerfile,
+                        format!("{name} is no Dockerfile: {what}"),
+                    );
                 }
                 let root = options.context.clone().unwrap_or_else(|| folder_of(path));
                 let context = FolderContext::new(&root, path, &options.limits);
                 check_dockerfile(name, &bytes, &context, options)
             }
-            Err(message) => unreadable(name, InputKind::Dockerfile, format!("{name} cannot be read: {message}")),
+            Err(message) => {
+                unreadable(name, InputKind::Dockerfile, format!("{name} cannot be read: {message}"))
+            }
         },
         Input::Stdin => {
             let mut bytes = Vec::new();
             let limit = options.limits.text_bytes;
             match std::io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes) {
-                Ok(read) if read as u64 > limit => {
-                    unreadable("<stdin>", InputKind::Dockerfile, format!("standard input is longer than {limit} bytes (--limit text_bytes=N raises it)"))
-                }
+                Ok(read) if read as u64 > limit => unreadable(
+                    "<stdin>",
+                    InputKind::Dockerfile,
+                    format!("standard input is longer than {limit} bytes (--limit text_bytes=N raises it)"),
+                ),
                 Ok(_) => match &options.context {
                     Some(root) => {
                         let context = FolderContext::new(root, Path::new("Dockerfile"), &options.limits);
@@ -94,7 +106,11 @@ fn check_input(input: &Input, options: &Options) -> InputOutcome {
                     }
                     None => check_dockerfile("<stdin>", &bytes, &NoContext, options),
                 },
-                Err(error) => unreadable("<stdin>", InputKind::Dockerfile, format!("standard input cannot be read: {error}")),
+                Err(error) => unreadable(
+                    "<stdin>",
+                    InputKind::Dockerfile,
+                    format!("standard input cannot be read: {error}"),
+                ),
             }
         }
         Input::Image { given, .. } => unreadable(given, InputKind::Image, format!("{given} cannot be read")),
@@ -102,13 +118,16 @@ fn check_input(input: &Input, options: &Options) -> InputOutcome {
 }
 
 fn folder_of(path: &Path) -> PathBuf {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned)
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
 fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
-    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let read =
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if read as u64 > limit {
         return Err(format!("it is longer than {limit} bytes (--limit text_bytes=N raises it)"));
     }
@@ -125,8 +144,19 @@ fn unreadable(input: &str, kind: InputKind, message: String) -> InputOutcome {
 
 /// Checks the text of a Dockerfile.
 #[must_use]
-pub fn check_dockerfile(name: &str, bytes: &[u8], context: &dyn BuildContext, options: &Options) -> InputOutcome {
-    let input = DockerfileInput { name, source: bytes, options: options.build.clone(), context, base_config: &|_| None };
+pub fn check_dockerfile(
+    name: &str,
+    bytes: &[u8],
+    context: &dyn BuildContext,
+    options: &Options,
+) -> InputOutcome {
+    let input = DockerfileInput {
+        name,
+        source: bytes,
+        options: options.build.clone(),
+        context,
+        base_config: &|_| None,
+    };
     let extracted = from_dockerfile(input, &options.tables, &options.limits);
     let mut outcome = InputOutcome::new(name, InputKind::Dockerfile);
     outcome.sources = sources(&extracted.facts);
@@ -198,7 +228,8 @@ pub(super) fn finish(
     let last = suppressions.finish(|rule| options.selection.is_on(rule));
     applied.kept.extend(options.selection.apply(last.kept).into_iter().filter(not_elsewhere));
     outcome.suppressed = applied.suppressed.saturating_add(last.suppressed);
-    let fingerprinter = Fingerprinter { paths: &options.paths, input: &outcome.input, sources: &outcome.sources };
+    let fingerprinter =
+        Fingerprinter { paths: &options.paths, input: &outcome.input, sources: &outcome.sources };
     let findings = fingerprinter.assign(dedup(applied.kept));
     outcome.findings = findings;
     outcome

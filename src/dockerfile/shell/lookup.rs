@@ -39,8 +39,9 @@ impl Script {
         Variables { script: self, set }
     }
 
-    /// Whether the failure of command `index` does not end the script: it is followed by `||` and a command that
-    /// always succeeds, stands in a condition, is negated, or runs in the background.
+    /// Whether the failure of command `index` is swallowed by its surroundings: it is followed by `||` and a command
+    /// that always succeeds, stands in a condition, is negated, or runs in the background. What `;` does without
+    /// `set -e` is not looked at: that depends on how the shell was started.
     #[must_use]
     pub fn failure_ignored(&self, index: usize) -> bool {
         let Some(command) = self.commands.get(index) else { return false };

@@ -43,11 +43,6 @@ fn option_c(args: &[Word], stop_at_operand: bool) -> Option<Vec<&Word>> {
         if option {
             let cluster = text.starts_with('-') && !text.starts_with("--");
             wanted |= (cluster && text.contains('c')) || text == "--command";
-            if let Some(at) = text.strip_prefix("--command=").map(|rest| text.len() - rest.len()) {
-                // A word of its own would be needed; the command is rare, so its text is left unread.
-                let _ = at;
-                return None;
-            }
             // `bash -euo pipefail -c`: the cluster's `o` takes a word.
             if cluster && text.ends_with('o') && text.len() > 2 {
                 rest.next();

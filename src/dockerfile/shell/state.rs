@@ -161,7 +161,12 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
             b' ' | b'\t' | b'\r' => self.at += 1,
             b'\\' if next == b'\n' => self.at += 2,
             b'\\' if next == b'\r' && self.byte(at + 2) == b'\n' => self.at += 3,
-            b'\n' if self.current.test && self.test_goes_on() => self.at += 1,
+            b'\n'
+                if self.current.test
+                    && let Some(next) = self.test_goes_on() =>
+            {
+                self.at = next
+            }
             b'\n' => {
                 self.at += 1;
                 self.separate(Separator::Newline);
@@ -376,15 +381,16 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
         (self.opaque_word(start, end, SubstitutionKind::Array), elements)
     }
 
-    /// Whether `[[ … ]]` goes on after the line end at the current place.
-    fn test_goes_on(&self) -> bool {
-        let open = self
-            .current
-            .words
-            .last()
-            .is_some_and(|word| matches!(word.raw.as_str(), "[[" | "&&" | "||" | "!" | "("));
-        let rest = self.source.text.get(self.at..self.limit).unwrap_or_default().trim_start();
-        open || rest.starts_with("]]") || rest.starts_with("&&") || rest.starts_with("||")
+    /// Where `[[ … ]]` goes on after the line end at the current place, if it does.
+    fn test_goes_on(&self) -> Option<usize> {
+        let open = |word: &Word| matches!(word.raw.as_str(), "[[" | "&&" | "||" | "!" | "(");
+        let rest = self.source.text.get(self.at..self.limit).unwrap_or_default();
+        let next = rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        let goes_on = self.current.words.last().is_some_and(open)
+            || next.starts_with("]]")
+            || next.starts_with("&&")
+            || next.starts_with("||");
+        goes_on.then_some(self.limit - next.len())
     }
 
     fn test_word(&mut self) {

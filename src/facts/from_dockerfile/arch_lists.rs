@@ -97,7 +97,7 @@ fn of_step(step: &Step<'_>, lists: &mut Vec<ArchList>) {
         command.assignments.iter().map(|assignment| (assignment.name.clone(), assignment.value.clone()));
     let program = command.program();
     let by_env = program.iter().flat_map(|program| program.environment.iter().cloned());
-    let exported = match &step.action {
+    let exported = match step.action {
         Action::Session(Session::Set(set)) => {
             set.variables.iter().map(|(name, value, _)| (name.clone(), value.clone())).collect()
         }

@@ -37,10 +37,15 @@ const FRAMEWORKS: &[&str] = &[
     "nvidia/cuda-dl-base",
 ];
 /// Repositories under `nvcr.io/nvidia/` that carry tools, not CUDA programs.
-const NOT_FRAMEWORKS: &[&str] =
-    &["nvcr.io/nvidia/k8s/*", "nvcr.io/nvidia/cloud-native/*", "nvcr.io/nvidia/driver", "nvcr.io/nvidia/gpu-operator"];
+const NOT_FRAMEWORKS: &[&str] = &[
+    "nvcr.io/nvidia/k8s/*",
+    "nvcr.io/nvidia/cloud-native/*",
+    "nvcr.io/nvidia/driver",
+    "nvcr.io/nvidia/gpu-operator",
+];
 /// Repositories of Jetson images.
-const JETSONS: &[&str] = &["nvcr.io/nvidia/l4t-*", "nvcr.io/nvidia/deepstream-l4t", "dustynv/*", "nvidia/l4t-*"];
+const JETSONS: &[&str] =
+    &["nvcr.io/nvidia/l4t-*", "nvcr.io/nvidia/deepstream-l4t", "dustynv/*", "nvidia/l4t-*"];
 /// Language images without CUDA; whether the untagged variant brings a C compiler (those that stand on buildpack-deps).
 const LANGUAGES: &[(&str, bool)] = &[
     ("python", true),
@@ -227,12 +232,15 @@ fn cuda(base: &mut Base, tag: &str, tables: &Tables) {
 /// alone where it has several, nothing where neither tells.
 fn pick_cudnn(major: &str, listed: &[&str]) -> (Option<CudnnVersion>, bool) {
     let major_of = |version: &str| version.split('.').next().map(str::to_owned);
-    let fitting: Vec<&&str> =
-        listed.iter().filter(|version| major.is_empty() || major_of(version).as_deref() == Some(major)).collect();
+    let fitting: Vec<&&str> = listed
+        .iter()
+        .filter(|version| major.is_empty() || major_of(version).as_deref() == Some(major))
+        .collect();
     if let [version] = fitting.as_slice() {
         return (CudnnVersion::from_str(version).ok(), true);
     }
-    let majors: std::collections::BTreeSet<_> = fitting.iter().filter_map(|version| major_of(version)).collect();
+    let majors: std::collections::BTreeSet<_> =
+        fitting.iter().filter_map(|version| major_of(version)).collect();
     let common = match (major, majors.iter().next(), majors.len()) {
         ("", Some(only), 1) => only.clone(),
         ("", ..) => return (None, false),
@@ -259,7 +267,9 @@ fn framework(base: &mut Base, repository: &str, tag: &str, tables: &Tables) {
         TagForm::Tensorflow => {
             let version = words(tag).next().unwrap_or_default();
             let row = tables.wheels().pinned("tensorflow", split_local(version).0);
-            base.cuda = row.and_then(|row| CudaVersion::from_str(row.cuda.as_deref()?).ok()).map(CudaVersion::minor_only);
+            base.cuda = row
+                .and_then(|row| CudaVersion::from_str(row.cuda.as_deref()?).ok())
+                .map(CudaVersion::minor_only);
         }
         TagForm::Cuda | TagForm::None => {
             base.flavour = flavour_of(tag);
@@ -288,7 +298,8 @@ fn month(base: &mut Base, repository: &str, tag: &str, tables: &Tables) {
     base.cuda = row.and_then(|row| row.cuda_version()).or(base.cuda);
     base.flavour = flavour_of(tag);
     // The training images bring the whole toolkit (NGC release notes); the others are not known to.
-    if matches!(product, "pytorch" | "tensorflow" | "jax" | "mxnet" | "paddlepaddle" | "dgl" | "pyg" | "nemo") {
+    if matches!(product, "pytorch" | "tensorflow" | "jax" | "mxnet" | "paddlepaddle" | "dgl" | "pyg" | "nemo")
+    {
         base.has_nvcc = Some(true);
         base.has_c_compiler = Some(true);
     } else if base.flavour == Some(Flavour::Devel) {
@@ -341,7 +352,8 @@ pub(super) fn tag_range(written: &str, tag: Option<&str>) -> Option<Range<usize>
     let name = written.split('@').next().unwrap_or(written);
     let start = name.len().checked_sub(tag.len())?;
     let before = name.get(..start)?;
-    (name.get(start..)? == tag && before.ends_with(':') && !before.ends_with("::")).then_some(start..name.len())
+    (name.get(start..)? == tag && before.ends_with(':') && !before.ends_with("::"))
+        .then_some(start..name.len())
 }
 
 #[cfg(test)]
@@ -359,9 +371,15 @@ mod tests {
     #[test]
     fn cuda_tags_tell_version_flavour_cudnn_and_system() {
         let found = base("nvidia/cuda:12.4.1-cudnn-devel-ubuntu22.04");
-        assert_eq!((found.kind, found.cuda, found.flavour), (BaseKind::Cuda, version("12.4.1"), Some(Flavour::Devel)));
+        assert_eq!(
+            (found.kind, found.cuda, found.flavour),
+            (BaseKind::Cuda, version("12.4.1"), Some(Flavour::Devel))
+        );
         assert_eq!(found.cudnn.as_ref().map(CudnnVersion::as_str), Some("9.1.0.70"));
-        assert_eq!(found.os.as_ref().map(|os| (os.id.as_str(), os.glibc)), Some(("ubuntu22.04", Some((2, 35)))));
+        assert_eq!(
+            found.os.as_ref().map(|os| (os.id.as_str(), os.glibc)),
+            Some(("ubuntu22.04", Some((2, 35))))
+        );
         assert_eq!((found.has_nvcc, found.has_c_compiler), (Some(true), Some(true)));
 
         let found = base("docker.io/nvidia/cuda:12.2.2-cudnn8-runtime-ubuntu22.04");
@@ -370,7 +388,10 @@ mod tests {
         assert_eq!(found.has_nvcc, Some(false));
 
         let found = base("nvcr.io/nvidia/cuda:11.8.0-base-ubuntu20.04");
-        assert_eq!((found.kind, found.flavour, found.cudnn_known), (BaseKind::Cuda, Some(Flavour::Base), true));
+        assert_eq!(
+            (found.kind, found.flavour, found.cudnn_known),
+            (BaseKind::Cuda, Some(Flavour::Base), true)
+        );
         assert_eq!(found.cudnn, None);
     }
 
@@ -390,7 +411,10 @@ mod tests {
     #[test]
     fn frameworks_tell_their_cuda() {
         let found = base("pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime");
-        assert_eq!((found.kind, found.cuda, found.flavour), (BaseKind::Framework, version("12.4"), Some(Flavour::Runtime)));
+        assert_eq!(
+            (found.kind, found.cuda, found.flavour),
+            (BaseKind::Framework, version("12.4"), Some(Flavour::Runtime))
+        );
         assert_eq!(found.cudnn.map(|version| version.major()), Some(9));
         assert_eq!(found.has_nvcc, Some(false));
         let found = base("vllm/vllm-openai:v0.9.2");

@@ -90,7 +90,12 @@ pub(super) fn of_stages(
 }
 
 /// What is known of a base image's environment; `None` when nothing is.
-pub(super) fn known(base: &Base, tables: &Tables, arch: Option<Arch>, config: &BaseConfig<'_>) -> Option<KnownEnv> {
+pub(super) fn known(
+    base: &Base,
+    tables: &Tables,
+    arch: Option<Arch>,
+    config: &BaseConfig<'_>,
+) -> Option<KnownEnv> {
     if let Some(vars) = config(base) {
         return Some(KnownEnv { vars, gaps: Gaps::None, unknown: Vec::new() });
     }
@@ -162,9 +167,12 @@ pub(super) fn may_set(cx: &Extraction<'_>, stage: usize, name: &str) -> bool {
         Gaps::Language => {
             let about_gpus = ["NVIDIA_", "CUDA_", "LD_", "NV_", "NCCL_", "TORCH_"];
             !about_gpus.iter().any(|prefix| name.starts_with(prefix))
-                && (["_VERSION", "_HOME", "_PATH", "_DIR", "_KEY", "_SHA256", "_URL", "_ROOT", "_PREFIX", "_ENV"]
-                    .iter()
-                    .any(|suffix| name.ends_with(suffix))
+                && ([
+                    "_VERSION", "_HOME", "_PATH", "_DIR", "_KEY", "_SHA256", "_URL", "_ROOT", "_PREFIX",
+                    "_ENV",
+                ]
+                .iter()
+                .any(|suffix| name.ends_with(suffix))
                     || matches!(name, "PATH" | "LANG" | "GOPATH" | "GOTOOLCHAIN" | "CONDA_DIR"))
                 && name != "LIBRARY_PATH"
         }

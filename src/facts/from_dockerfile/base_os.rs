@@ -53,8 +53,19 @@ const CODE_NAMES: &[(&str, &str)] = &[
 
 /// Families whose releases are known by their number's first part in tags of other images (`ubuntu22.04`, `ubi8`).
 const FAMILIES: &[&str] = &[
-    "ubuntu", "debian", "centos", "ubi", "rockylinux", "almalinux", "oraclelinux", "amzn", "opensuse", "azl", "cm",
-    "fedora", "alpine",
+    "ubuntu",
+    "debian",
+    "centos",
+    "ubi",
+    "rockylinux",
+    "almalinux",
+    "oraclelinux",
+    "amzn",
+    "opensuse",
+    "azl",
+    "cm",
+    "fedora",
+    "alpine",
 ];
 
 /// Whether a repository is a plain distribution.

@@ -26,7 +26,8 @@ fn command(executed: &Executed, resolved: &Resolved) -> Option<Command> {
         .assignments
         .iter()
         .map(|assignment| {
-            let value = known(&assignment.value).filter(|_| !assignment.append && assignment.elements.is_empty());
+            let value =
+                known(&assignment.value).filter(|_| !assignment.append && assignment.elements.is_empty());
             (assignment.name.clone(), value)
         })
         .collect();
@@ -141,5 +142,102 @@ impl<'s> Swallowed<'s> {
             }
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, facts};
+    use crate::facts::{Command, CommandRole, Facts};
+
+    fn named<'f>(facts: &'f Facts, program: &str) -> &'f Command {
+        facts.commands.iter().find(|command| command.program.as_deref() == Some(program)).unwrap()
+    }
+
+    #[test]
+    fn words_are_filled_in_with_arg_env_and_locals() {
+        let facts = facts(
+            "FROM debian:12\nARG A=1\nENV B=2\nRUN C=3 && D=$UNSET && sudo X=y tool $A ${B} \"$C\" ${D:-4} $(id) $HOME\n",
+        );
+        let command = named(&facts, "tool");
+        let words: Vec<_> = command.args.iter().map(|word| word.text.as_deref()).collect();
+        assert_eq!(words, [Some("1"), Some("2"), Some("3"), Some("4"), None, None]);
+        assert_eq!(command.assignments, [("X".to_owned(), Some("y".to_owned()))]);
+        assert_eq!(at(&facts, &command.args[2].origin), "\"$C\"");
+        assert!(at(&facts, &command.origin).starts_with("sudo X=y tool"));
+        assert!(named(&facts, "id").substitution);
+    }
+
+    #[test]
+    fn start_commands_see_the_image_and_the_last_one_counts() {
+        let facts = facts(
+            "FROM debian:12\nARG A=1\nENV B=2\nCMD old\nCMD serve $A $B\nENTRYPOINT [\"/bin/run\", \"$B\"]\nHEALTHCHECK CMD nvidia-smi -L || exit 1\n",
+        );
+        let roles: Vec<_> = facts.commands.iter().map(|c| (c.role, c.program.as_deref().unwrap())).collect();
+        assert_eq!(
+            roles,
+            [
+                (CommandRole::Cmd, "serve"),
+                (CommandRole::Entrypoint, "run"),
+                (CommandRole::Healthcheck, "nvidia-smi"),
+                (CommandRole::Healthcheck, "exit"),
+            ]
+        );
+        let words =
+            |program| -> Vec<_> { named(&facts, program).args.iter().map(|w| w.text.clone()).collect() };
+        // An ARG is gone when the container starts, and the exec form expands nothing.
+        assert_eq!(words("serve"), [Some("2".to_owned())]);
+        assert_eq!(words("run"), [Some("$B".to_owned())]);
+    }
+
+    #[test]
+    fn code_of_interpreters_is_kept() {
+        let facts = facts(
+            "FROM python:3.12\nRUN python3 -u -c \"import torch; print(1)\"\nRUN <<EOF\n#!/usr/bin/env python3\nimport os\nEOF\nRUN perl <<'X'\nprint 1\nX\nRUN python -m pip install x\n",
+        );
+        let found: Vec<_> =
+            facts.commands.iter().map(|c| (c.program.as_deref().unwrap(), c.code.as_deref())).collect();
+        assert_eq!(
+            found,
+            [
+                ("python3", Some("import torch; print(1)")),
+                ("python3", Some("#!/usr/bin/env python3\nimport os\n")),
+                ("perl", Some("print 1\n")),
+                ("python", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn swallowed_failures() {
+        for (run, ignored) in [
+            ("nvidia-smi", false),
+            ("nvidia-smi || true", true),
+            ("nvidia-smi && make || echo no", true),
+            ("nvidia-smi ; exit 0", true),
+            ("set -e; nvidia-smi; make", false),
+            ("nvidia-smi; make", true),
+            ("make && nvidia-smi", false),
+            ("make; nvidia-smi", false),
+            ("if nvidia-smi; then make; fi", true),
+            ("X=$(nvidia-smi) && make", false),
+        ] {
+            let facts = facts(&format!("FROM debian:12\nRUN {run}\n"));
+            assert_eq!(named(&facts, "nvidia-smi").failure_ignored, ignored, "{run}");
+        }
+        let strict = facts(
+            "FROM debian:12\nSHELL [\"/bin/bash\", \"-eo\", \"pipefail\", \"-c\"]\nRUN nvidia-smi; make\n",
+        );
+        assert!(!named(&strict, "nvidia-smi").failure_ignored);
+    }
+
+    #[test]
+    fn gpu_devices_and_triggers() {
+        let facts = facts(
+            "FROM debian:12 AS a\nONBUILD RUN one\nRUN --device=nvidia.com/gpu=all two\nFROM a\nRUN three\n",
+        );
+        let found: Vec<_> =
+            facts.commands.iter().map(|c| (c.stage.0, c.program.as_deref().unwrap(), c.gpu_device)).collect();
+        assert_eq!(found, [(0, "two", true), (1, "one", false), (1, "three", false)]);
     }
 }

@@ -9,7 +9,8 @@ use crate::facts::{CompileSignal, EnvSet, Facts, StageId};
 /// Options with which a program tells about itself and compiles nothing.
 const ASKING: &[&str] = &["--version", "-V", "--help", "-h", "-v", "version", "env"];
 /// Subcommands of cargo and go that compile.
-const CARGO: &[&str] = &["build", "b", "install", "test", "t", "run", "r", "bench", "rustc", "check", "chef", "nextest"];
+const CARGO: &[&str] =
+    &["build", "b", "install", "test", "t", "run", "r", "bench", "rustc", "check", "chef", "nextest"];
 const GO: &[&str] = &["build", "install", "test", "run", "generate"];
 /// Switches of CMake, make and configure scripts that have `CUDA` (or `CUBLAS`) in their name and do not compile CUDA code.
 const NOT_CUDA: &[&str] = &["--enable-cuda-llvm", "CUDA_TOOLKIT_ROOT_DIR"];
@@ -83,26 +84,34 @@ fn is_switch(word: &str) -> bool {
     if NOT_CUDA.iter().any(|other| upper.contains(&other.to_ascii_uppercase())) {
         return false;
     }
-    let (name, value) = upper.split_once('=').map_or((upper.as_str(), None), |(name, value)| (name, Some(value)));
+    let (name, value) =
+        upper.split_once('=').map_or((upper.as_str(), None), |(name, value)| (name, Some(value)));
     let cuda = ["CUDA", "CUBLAS", "CUDNN", "NVCC"].iter().any(|part| name.contains(part));
-    let off = value.is_some_and(|value| {
-        matches!(value.trim_matches('"'), "OFF" | "0" | "FALSE" | "NO" | "N" | "")
-    });
+    let off =
+        value.is_some_and(|value| matches!(value.trim_matches('"'), "OFF" | "0" | "FALSE" | "NO" | "N" | ""));
     let on = value.is_some_and(|value| matches!(value.trim_matches('"'), "ON" | "1" | "TRUE" | "YES" | "Y"));
     let lists = value.is_some() && (name.contains("CUDA_ARCH") || name.contains("CUDA_COMPILER"));
-    let enables = name.starts_with("--ENABLE-CUDA") || name.starts_with("--WITH-CUDA") || name.starts_with("--USE-CUDA");
+    let enables = name.starts_with("--ENABLE-CUDA")
+        || name.starts_with("--WITH-CUDA")
+        || name.starts_with("--USE-CUDA");
     let config = name == "--CONFIG" && value == Some("CUDA");
     (cuda && !off && (on || lists || enables || (name == "GPU_ARCHS"))) || config
 }
 
-fn python(stage: StageId, resolved: &Resolved, install: &PythonInstall, env: &[EnvSet]) -> Option<(String, bool)> {
+fn python(
+    stage: StageId,
+    resolved: &Resolved,
+    install: &PythonInstall,
+    env: &[EnvSet],
+) -> Option<(String, bool)> {
     if matches!(install.action, PythonAction::Uninstall | PythonAction::Lock | PythonAction::Download) {
         return None;
     }
-    let cmake_args = resolved.command.own_variable("CMAKE_ARGS").map(|word| word.text.clone()).or_else(|| {
-        let set = env.iter().rev().find(|set| set.stage == stage && set.name == "CMAKE_ARGS")?;
-        Some(set.value.clone().unwrap_or_else(|| set.raw.clone()))
-    });
+    let cmake_args =
+        resolved.command.own_variable("CMAKE_ARGS").map(|word| word.text.clone()).or_else(|| {
+            let set = env.iter().rev().find(|set| set.stage == stage && set.name == "CMAKE_ARGS")?;
+            Some(set.value.clone().unwrap_or_else(|| set.raw.clone()))
+        });
     if let Some(args) = cmake_args {
         let args = args.replace("-D", " ");
         return Some(("CMAKE_ARGS".to_owned(), args.split_whitespace().any(is_switch)));
@@ -118,4 +127,49 @@ fn python(stage: StageId, resolved: &Resolved, install: &PythonInstall, env: &[E
         .iter()
         .any(|requirement| matches!(requirement.source, RequirementSource::Vcs { .. }));
     from_git.then(|| ("pip git+".to_owned(), false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::facts;
+
+    fn signals(run: &str) -> Vec<(String, bool)> {
+        let facts = facts(&format!("FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nRUN {run}\n"));
+        facts.compiles.into_iter().map(|signal| (signal.what, signal.cuda)).collect()
+    }
+
+    #[test]
+    fn compilers_and_build_tools_are_signals() {
+        let one = |what: &str, cuda: bool| vec![(what.to_owned(), cuda)];
+        assert_eq!(signals("nvcc -o a a.cu"), one("nvcc", true));
+        assert_eq!(signals("cmake -B b -DGGML_CUDA=ON ."), one("cmake", true));
+        assert_eq!(signals("cmake -B b -DGGML_CUDA=OFF ."), one("cmake", false));
+        assert_eq!(signals("make -j LLAMA_CUBLAS=1"), one("make", true));
+        assert_eq!(signals("go build ./..."), one("go", false));
+        assert_eq!(signals("python3 setup.py install"), one("setup.py", false));
+        assert_eq!(signals("pip wheel -w /w flash-attn"), one("pip wheel", false));
+        assert_eq!(signals("pip install git+https://github.com/a/b"), one("pip git+", false));
+        assert_eq!(
+            signals("pip install --no-build-isolation flash-attn"),
+            one("pip --no-build-isolation", false)
+        );
+        assert_eq!(
+            signals("CMAKE_ARGS='-DGGML_CUDA=on' pip install llama-cpp-python"),
+            one("CMAKE_ARGS", true)
+        );
+    }
+
+    #[test]
+    fn questions_and_installs_are_none() {
+        for run in [
+            "nvcc --version",
+            "gcc --version && cargo --version",
+            "go mod download",
+            "pip install torch",
+            "apt-get install -y gcc make cmake",
+            "echo make > /x",
+        ] {
+            assert_eq!(signals(run), [], "{run}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec
     let mut channels: HashMap<StageId, Vec<String>> = HashMap::new();
     let mut found = Vec::new();
     steps::walk(cx, &dirs, |step| {
-        let Action::Conda(command) = &step.action else { return };
+        let Action::Conda(command) = step.action else { return };
         if !step.at_build() {
             return;
         }

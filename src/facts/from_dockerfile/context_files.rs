@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::steps::{Step, Workdirs};
-use super::{ContextFile, Extraction};
+use super::{ContextFile, Extraction, glob};
 use crate::facts::{Copy, CopyFrom, Facts, FileId, SourceFile, StageId};
 
 /// A text of the build context.
@@ -58,7 +58,13 @@ pub(super) fn in_context(path: &str) -> Option<String> {
 impl Extraction<'_> {
     /// The context text that `path` names for a command; `None` when nothing of the context is known to lie there, or
     /// it cannot be read as text.
-    pub(super) fn context_text(&self, facts: &mut Facts, dirs: &Workdirs, step: &Step<'_>, path: &str) -> Option<ContextText> {
+    pub(super) fn context_text(
+        &self,
+        facts: &mut Facts,
+        dirs: &Workdirs,
+        step: &Step<'_>,
+        path: &str,
+    ) -> Option<ContextText> {
         if path.contains(['$', '*']) || path.is_empty() || path == "-" {
             return None;
         }
@@ -165,7 +171,8 @@ fn sources_of(copy: &Copy, directory: &str, wanted: &str) -> Vec<String> {
     let Some(destination) = copy.destination.text.as_deref() else {
         return Vec::new();
     };
-    let into_folder = destination.ends_with('/') || copy.sources.len() > 1 || matches!(destination, "." | "./");
+    let into_folder =
+        destination.ends_with('/') || copy.sources.len() > 1 || matches!(destination, "." | "./");
     let target = absolute(directory, destination);
     let mut found = Vec::new();
     for source in copy.sources.iter().filter_map(|word| word.text.as_deref()) {
@@ -175,7 +182,7 @@ fn sources_of(copy: &Copy, directory: &str, wanted: &str) -> Vec<String> {
         let source = source.trim_end_matches('/');
         let (folder, base) = source.rsplit_once('/').unwrap_or(("", source));
         if let Some(rest) = below(&target, wanted) {
-            if glob_matches(base, rest) {
+            if !rest.contains('/') && glob::matches(base, rest) {
                 found.push(if folder.is_empty() { rest.to_owned() } else { format!("{folder}/{rest}") });
             }
             // A folder's content goes into the destination, not the folder itself.
@@ -189,41 +196,6 @@ fn sources_of(copy: &Copy, directory: &str, wanted: &str) -> Vec<String> {
     found
 }
 
-/// Whether a file name fits a name with `*` and `?`; other wildcards fit nothing.
-fn glob_matches(pattern: &str, name: &str) -> bool {
-    if !pattern.contains(['*', '?', '[']) {
-        return pattern == name;
-    }
-    if name.contains('/') || pattern.contains('[') {
-        return false;
-    }
-    // Greedy matching with one point to return to: linear in practice, never exponential.
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || Some(c) == name.get(n) => {
-                p += 1;
-                n += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    p = at + 1;
-                    n = from + 1;
-                    star = Some((at, from + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(p).all(|c| *c == '*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,14 +207,5 @@ mod tests {
         assert_eq!(absolute("/app", "/tmp/r.txt"), "/tmp/r.txt");
         assert_eq!(in_context("./docker/../req.txt").as_deref(), Some("req.txt"));
         assert_eq!(in_context("../secret"), None);
-    }
-
-    #[test]
-    fn globs() {
-        assert!(glob_matches("requirements*.txt", "requirements-gpu.txt"));
-        assert!(glob_matches("*", "x"));
-        assert!(!glob_matches("*.txt", "a/b.txt"));
-        assert!(!glob_matches("a?c", "abbc"));
-        assert!(glob_matches("a*b*c", "aXXbYYc"));
     }
 }

@@ -36,9 +36,7 @@ fn has_heredoc(transfer: &Transfer) -> bool {
 
 /// A word that BuildKit expands.
 pub(super) fn word(cx: &Extraction<'_>, stage: usize, instruction: usize, written: &Spanned<String>) -> Word {
-    let unsure = env::references(&written.value)
-        .iter()
-        .any(|name| cx.unsure.name(stage, name));
+    let unsure = env::references(&written.value).iter().any(|name| cx.unsure.name(stage, name));
     let value = cx.graph.scope(stage, cx.position(stage, instruction)).expand(&written.value);
     let text = value.ok().filter(|_| !unsure).and_then(|value| value.as_str().map(str::to_owned));
     Word { text, raw: written.value.clone(), origin: cx.origin(written.span) }
@@ -60,5 +58,36 @@ fn from(cx: &Extraction<'_>, stage: usize, index: usize, instruction: &Instructi
             CopyFrom::Image(Box::new(image))
         }
         _ => CopyFrom::Unknown(written),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, facts};
+    use crate::facts::{BaseKind, CopyFrom, StageId};
+
+    #[test]
+    fn sources_have_their_origin_and_values() {
+        let facts = facts(
+            "FROM nvidia/cuda:12.4.1-devel-ubuntu22.04 AS cuda\nFROM debian:12\nARG L=libcudart.so.12\nCOPY --from=cuda /usr/local/cuda/lib64/$L /lib/\nCOPY --from=0 [\"/a b\", \"/c\"]\nCOPY --from=nvidia/cuda:12.6.3-base-ubuntu22.04 /x /y\nADD https://example.com/f.tar.gz /f\nCOPY <<EOF /etc/x\n$L\nEOF\n",
+        );
+        let [lib, list, image, url, text] = facts.copies.as_slice() else { panic!("five") };
+        assert_eq!(lib.from, CopyFrom::Stage(StageId(0)));
+        assert_eq!(lib.sources[0].text.as_deref(), Some("/usr/local/cuda/lib64/libcudart.so.12"));
+        assert_eq!(at(&facts, &lib.sources[0].origin), "/usr/local/cuda/lib64/$L");
+        assert_eq!(lib.destination.text.as_deref(), Some("/lib/"));
+        assert_eq!(
+            (&list.from, list.sources[0].text.as_deref()),
+            (&CopyFrom::Stage(StageId(0)), Some("/a b"))
+        );
+        let CopyFrom::Image(base) = &image.from else { panic!("image") };
+        assert_eq!(
+            (base.kind, base.cuda.map(|v| v.to_string()).as_deref()),
+            (BaseKind::Cuda, Some("12.6.3"))
+        );
+        assert_eq!(base.tag_origin.as_ref().map(|o| at(&facts, o)), Some("12.6.3-base-ubuntu22.04"));
+        assert!(url.add && url.from == CopyFrom::Context);
+        assert!(text.heredoc && text.sources.is_empty());
+        assert!(lib.instruction < list.instruction);
     }
 }

@@ -31,7 +31,9 @@ fn mentions(text: &str) -> Vec<Mention> {
             let number = rest.get(..digits)?.trim_end_matches('.');
             let version = number.contains('.').then(|| CudaVersion::from_str(number).ok())??;
             let end = rest
-                .find(|c: char| c.is_whitespace() || matches!(c, ':' | ';' | ',' | '"' | '\'' | '$' | ')' | '}' | '`'))
+                .find(|c: char| {
+                    c.is_whitespace() || matches!(c, ':' | ';' | ',' | '"' | '\'' | '$' | ')' | '}' | '`')
+                })
                 .unwrap_or(rest.len());
             Some(Mention { version, range: at..at + PREFIX.len() + end })
         })
@@ -182,7 +184,9 @@ mod tests {
         let found: Vec<_> = facts
             .cuda_paths
             .iter()
-            .map(|p| (p.version.to_string(), &*p.path, p.in_stage.map(|s| s.0), p.guarded, at(&facts, &p.origin)))
+            .map(|p| {
+                (p.version.to_string(), &*p.path, p.in_stage.map(|s| s.0), p.guarded, at(&facts, &p.origin))
+            })
             .collect();
         let bin = "/usr/local/cuda-12.4/bin";
         let nvcc = "/usr/local/cuda-11.8/bin/nvcc";

@@ -59,9 +59,8 @@ impl Unsure {
     fn assignment(&self, cx: &Extraction<'_>, stage: usize, assignment: &Assignment) -> bool {
         let Some(found) = cx.graph.stages.get(stage) else { return false };
         let number = found.assignments.iter().position(|other| std::ptr::eq(other, assignment));
-        number.is_some_and(|number| {
-            self.assignments.get(stage).is_some_and(|unsure| unsure.contains(&number))
-        })
+        number
+            .is_some_and(|number| self.assignments.get(stage).is_some_and(|unsure| unsure.contains(&number)))
     }
 }
 
@@ -126,9 +125,10 @@ pub(super) fn value(cx: &Extraction<'_>, stage: usize, assignment: &Assignment) 
     // An assignment of a stage below stands in that stage's list.
     let mut lineage = cx.graph.lineage(stage).into_iter().rev();
     let owner = lineage.find(|index| {
-        cx.graph.stages.get(*index).is_some_and(|stage| {
-            stage.assignments.iter().any(|other| std::ptr::eq(other, assignment))
-        })
+        cx.graph
+            .stages
+            .get(*index)
+            .is_some_and(|stage| stage.assignments.iter().any(|other| std::ptr::eq(other, assignment)))
     })?;
     if cx.unsure.assignment(cx, owner, assignment) {
         return None;
@@ -154,7 +154,8 @@ fn previous(cx: &Extraction<'_>, stage: usize, assignment: &Assignment) -> (Opti
     match cx.graph.scope(stage, assignment.position).image(name) {
         Lookup::Set(value) => {
             let from_base = is_base_value(&value);
-            let known = value.as_str().map(str::to_owned).filter(|_| from_base || !cx.unsure.name(stage, name));
+            let known =
+                value.as_str().map(str::to_owned).filter(|_| from_base || !cx.unsure.name(stage, name));
             (Some(known), from_base)
         }
         Lookup::Unset if base_env::may_set(cx, stage, name) => (Some(None), true),
@@ -177,7 +178,9 @@ fn unquoted(raw: &str, escape: char) -> String {
             (None, '\'' | '"') => quote = Some(ch),
             (Some(open), ch) if open == ch => quote = None,
             (None, ch) if ch == escape => out.extend(chars.next()),
-            (Some('"'), ch) if ch == escape && chars.peek().is_some_and(|next| matches!(next, '"' | '$' | '\\')) => {
+            (Some('"'), ch)
+                if ch == escape && chars.peek().is_some_and(|next| matches!(next, '"' | '$' | '\\')) =>
+            {
                 out.extend(chars.next());
             }
             (_, ch) => out.push(ch),
@@ -216,7 +219,9 @@ mod tests {
 
     #[test]
     fn plain_bases_have_nothing_set() {
-        let facts = facts("FROM python:3.12-slim\nENV LD_LIBRARY_PATH=/a:$LD_LIBRARY_PATH\nENV P=$PYTHON_VERSION Q=${P}x\n");
+        let facts = facts(
+            "FROM python:3.12-slim\nENV LD_LIBRARY_PATH=/a:$LD_LIBRARY_PATH\nENV P=$PYTHON_VERSION Q=${P}x\n",
+        );
         let [path, version, derived] = facts.env_sets.as_slice() else { panic!("three") };
         assert_eq!((path.value.as_deref(), &path.previous), (Some("/a:"), &None));
         // The image sets PYTHON_VERSION, to what nobody here knows.
@@ -239,7 +244,10 @@ mod tests {
         );
         let set = &facts.env_sets[0];
         assert!(set.references_self && set.references_self_conditionally);
-        assert_eq!((set.value.as_deref(), set.args.as_slice()), (Some("video"), ["CAPS".to_owned()].as_slice()));
+        assert_eq!(
+            (set.value.as_deref(), set.args.as_slice()),
+            (Some("video"), ["CAPS".to_owned()].as_slice())
+        );
     }
 
     #[test]

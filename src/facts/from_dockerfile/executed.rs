@@ -29,6 +29,8 @@ pub(super) struct Executed {
     pub origin: Origin,
     /// RUN asks for a GPU device.
     pub gpu_device: bool,
+    /// The folder it starts in, where that is not the stage's WORKDIR.
+    pub directory: Option<String>,
     /// The text with the way back to the file.
     pub text: LogicalText,
     /// All commands as scanned, with variables filled in other than those of loops.
@@ -66,6 +68,8 @@ pub(super) struct Runner {
     pub gpu_device: bool,
     /// The shell is started with `-e`.
     pub errexit: bool,
+    /// The folder it starts in, where that is not the stage's WORKDIR.
+    pub directory: Option<String>,
 }
 
 impl Executed {
@@ -76,7 +80,11 @@ impl Executed {
 
     /// A scanned word as a fact.
     pub fn word(&self, word: &shell::Word) -> Word {
-        Word { text: word.literal().map(str::to_owned), raw: word.raw.clone(), origin: self.origin_of(word.span) }
+        Word {
+            text: word.literal().map(str::to_owned),
+            raw: word.raw.clone(),
+            origin: self.origin_of(word.span),
+        }
     }
 
     /// The place of bytes of a word's value.
@@ -125,7 +133,9 @@ pub(super) fn scan_all(cx: &Extraction<'_>, problems: &mut Vec<Problem>) -> Vec<
                 InstructionKind::Entrypoint(command) if last_entrypoint == Some(*index) => {
                     (command, CommandRole::Entrypoint)
                 }
-                InstructionKind::Healthcheck(Healthcheck::Cmd(command)) if last_healthcheck == Some(*index) => {
+                InstructionKind::Healthcheck(Healthcheck::Cmd(command))
+                    if last_healthcheck == Some(*index) =>
+                {
                     (command, CommandRole::Healthcheck)
                 }
                 _ => continue,
@@ -143,6 +153,7 @@ pub(super) fn scan_all(cx: &Extraction<'_>, problems: &mut Vec<Problem>) -> Vec<
                 origin: cx.origin(instruction.span),
                 gpu_device: asks_for_gpu(instruction),
                 errexit: kind.errexit && matches!(command.form, CommandForm::Shell(_)),
+                directory: None,
             };
             out.push(scan(cx, runner, text, problems));
         }
@@ -161,13 +172,15 @@ pub(super) fn scan(
     if let Some(limit) = script.exceeded {
         problems.push(Problem {
             origin: runner.origin.clone(),
-            message: format!("the shell text is larger than is read; the rest was left out (raise --limit {limit})"),
+            message: format!(
+                "the shell text is larger than is read; the rest was left out (raise --limit {limit})"
+            ),
         });
     }
     let (commands, filled) = resolve(cx, &runner, &script);
     script.commands = filled;
-    let Runner { stage, role, instruction, file, origin, gpu_device, .. } = runner;
-    Executed { stage, role, instruction, file, origin, gpu_device, text, script, commands }
+    let Runner { stage, role, instruction, file, origin, gpu_device, directory, .. } = runner;
+    Executed { stage, role, instruction, file, origin, gpu_device, directory, text, script, commands }
 }
 
 /// The commands with values filled in: with one copy for each value of the loops around them, and once without.
@@ -304,8 +317,21 @@ fn push_json(text: &mut LogicalText, body: &str, at: &mut usize, word: Span, sam
 fn is_reserved(word: &str) -> bool {
     matches!(
         word,
-        "if" | "then" | "elif" | "else" | "fi" | "for" | "while" | "until" | "do" | "done" | "case" | "esac"
-            | "in" | "function" | "select" | "time"
+        "if" | "then"
+            | "elif"
+            | "else"
+            | "fi"
+            | "for"
+            | "while"
+            | "until"
+            | "do"
+            | "done"
+            | "case"
+            | "esac"
+            | "in"
+            | "function"
+            | "select"
+            | "time"
     ) || word.contains('=')
 }
 

@@ -47,7 +47,10 @@ fn may_use(resolved: &Resolved) -> bool {
         Action::Session(session) => matches!(session, Session::Source { .. }),
         Action::Assign | Action::Nothing => false,
         Action::Text | Action::Program => resolved.command.program().is_some_and(|program| {
-            !matches!(program.name, "echo" | "printf" | "true" | ":" | "cd" | "exit" | "set" | "env" | "printenv")
+            !matches!(
+                program.name,
+                "echo" | "printf" | "true" | ":" | "cd" | "exit" | "set" | "env" | "printenv"
+            )
         }),
         _ => true,
     }
@@ -68,7 +71,14 @@ fn is_startup_file(path: &str) -> bool {
     path.contains("/etc/profile.d/")
         || matches!(
             name,
-            ".bashrc" | ".bash_profile" | ".profile" | ".zshrc" | ".zshenv" | "bash.bashrc" | "profile" | ".bash_aliases"
+            ".bashrc"
+                | ".bash_profile"
+                | ".profile"
+                | ".zshrc"
+                | ".zshenv"
+                | "bash.bashrc"
+                | "profile"
+                | ".bash_aliases"
         ) && (name.starts_with('.') || path.starts_with("/etc/"))
         || path == "/etc/environment"
 }
@@ -156,7 +166,10 @@ mod tests {
             ]
         );
         let first = &facts.exports[0];
-        assert_eq!(first.value.as_deref(), Some("/opt/app/lib:/usr/local/nvidia/lib:/usr/local/nvidia/lib64"));
+        assert_eq!(
+            first.value.as_deref(),
+            Some("/opt/app/lib:/usr/local/nvidia/lib:/usr/local/nvidia/lib64")
+        );
         assert_eq!(at(&facts, &first.origin), "LD_LIBRARY_PATH=/opt/app/lib:$LD_LIBRARY_PATH");
     }
 

@@ -7,8 +7,10 @@ use crate::dockerfile::shell::tools::FileVerb;
 use crate::facts::{Facts, FileOperation, FileOperationKind, Word};
 
 /// What makes a path one that rules look at.
-const OF_INTEREST: &[&str] =
-    &["cuda", "nvidia", ".so", "stubs", "cudnn", "tensorrt", "nccl", "ld.so", "libnv", "lib64", "/lib/", "cublas"];
+const OF_INTEREST: &[&str] = &[
+    "cuda", "nvidia", ".so", "stubs", "cudnn", "tensorrt", "nccl", "ld.so", "libnv", "lib64", "/lib/",
+    "cublas",
+];
 
 /// Fills [`Facts::file_operations`].
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
@@ -35,10 +37,9 @@ fn operation(executed: &Executed, resolved: &Resolved, later: &[Resolved]) -> Op
     }
     let sources: Vec<Word> = read.sources.iter().map(|word| executed.word(word)).collect();
     let destination = read.destination.as_ref().map(|word| executed.word(word));
-    let undone = destination
-        .as_ref()
-        .and_then(|word| word.text.as_deref())
-        .is_some_and(|path| made_paths(path, &sources).iter().any(|made| later.iter().any(|later| removes(later, made))));
+    let undone = destination.as_ref().and_then(|word| word.text.as_deref()).is_some_and(|path| {
+        made_paths(path, &sources).iter().any(|made| later.iter().any(|later| removes(later, made)))
+    });
     Some(FileOperation {
         stage: executed.stage,
         kind,
@@ -102,11 +103,17 @@ mod tests {
             ]
         );
         let last = facts.file_operations.last().unwrap();
-        assert_eq!(last.destination.as_ref().map(|word| at(&facts, &word.origin)), Some("/usr/lib/libcuda.so.1"));
+        assert_eq!(
+            last.destination.as_ref().map(|word| at(&facts, &word.origin)),
+            Some("/usr/lib/libcuda.so.1")
+        );
     }
 
     #[test]
     fn other_files_are_nobodys_business() {
-        assert_eq!(facts("FROM debian:12\nRUN cp /a /b && rm -rf /var/cache && mv x y\n").file_operations, []);
+        assert_eq!(
+            facts("FROM debian:12\nRUN cp /a /b && rm -rf /var/cache && mv x y\n").file_operations,
+            []
+        );
     }
 }

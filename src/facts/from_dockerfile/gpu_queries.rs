@@ -3,7 +3,7 @@
 use crate::facts::{Command, CommandRole, Facts, GpuQuery};
 
 use super::words::shown;
-use crate::dockerfile::shell::tools::python::is_python;
+use crate::dockerfile::shell::tools::python_code::is_python;
 
 /// Programs that need the driver.
 const PROGRAMS: &[&str] =

@@ -63,7 +63,8 @@ fn environment(cx: &Extraction<'_>, facts: &Facts) -> Vec<LoaderEntry> {
             .iter()
             .enumerate()
             .filter(|(other, later_set)| {
-                later.contains(&later_set.stage) && (later_set.stage > set.stage || (later_set.stage == set.stage && *other > at))
+                later.contains(&later_set.stage)
+                    && (later_set.stage > set.stage || (later_set.stage == set.stage && *other > at))
             })
             .all(|(_, later_set)| later_set.references_self);
         for (directory, origin) in written_elements(cx, set) {
@@ -174,7 +175,8 @@ fn removes_compat(resolved: &Resolved) -> bool {
     use crate::dockerfile::shell::tools::PackageAction;
     matches!(call.action, PackageAction::Remove | PackageAction::Purge | PackageAction::Autoremove)
         && call.packages.iter().any(|word| {
-            word.text.starts_with("cuda-compat") || (word.glob && glob::matches(&word.name, "cuda-compat-12-4"))
+            word.text.starts_with("cuda-compat")
+                || (word.glob && glob::matches(&word.name, "cuda-compat-12-4"))
         })
 }
 
@@ -262,7 +264,8 @@ fn copied_conf(
     timeline: &Timeline<'_>,
 ) -> Vec<LoaderEntry> {
     let scope = cx.graph.scope(stage, cx.position(stage, index));
-    let Some(destination) = scope.expand(&transfer.dest.value).ok().and_then(|value| value.as_str().map(str::to_owned))
+    let Some(destination) =
+        scope.expand(&transfer.dest.value).ok().and_then(|value| value.as_str().map(str::to_owned))
     else {
         return Vec::new();
     };
@@ -287,7 +290,11 @@ fn copied_conf(
     };
     let target = |name: &str| {
         let folder = destination.trim_end_matches('/');
-        if destination.ends_with('/') || folder.ends_with(".d") { format!("{folder}/{name}") } else { destination.clone() }
+        if destination.ends_with('/') || folder.ends_with(".d") {
+            format!("{folder}/{name}")
+        } else {
+            destination.clone()
+        }
     };
     for heredoc in transfer.heredocs.iter().filter_map(|at| instruction.heredocs.get(*at)) {
         let text = &heredoc.body.text;
@@ -331,7 +338,12 @@ mod tests {
     use crate::facts::{Facts, LoaderVia};
 
     fn entries(facts: &Facts) -> Vec<(&str, LoaderVia, bool)> {
-        facts.loader.iter().filter(|e| !e.from_base).map(|e| (e.directory.as_str(), e.via, e.survives)).collect()
+        facts
+            .loader
+            .iter()
+            .filter(|e| !e.from_base)
+            .map(|e| (e.directory.as_str(), e.via, e.survives))
+            .collect()
     }
 
     #[test]
@@ -342,12 +354,17 @@ mod tests {
         let stubs = "/usr/local/cuda/lib64/stubs";
         assert_eq!(
             entries(&facts),
-            [("/a", LoaderVia::Environment, true), (stubs, LoaderVia::Environment, true), ("/b", LoaderVia::Environment, true)]
+            [
+                ("/a", LoaderVia::Environment, true),
+                (stubs, LoaderVia::Environment, true),
+                ("/b", LoaderVia::Environment, true)
+            ]
         );
         let places: Vec<_> =
             facts.loader.iter().filter(|e| !e.from_base).map(|e| at(&facts, &e.origin)).collect();
         assert_eq!(places, ["/a", stubs, "/b"]);
-        let base: Vec<_> = facts.loader.iter().filter(|e| e.from_base).map(|e| e.directory.as_str()).collect();
+        let base: Vec<_> =
+            facts.loader.iter().filter(|e| e.from_base).map(|e| e.directory.as_str()).collect();
         assert_eq!(base, ["/usr/local/nvidia/lib", "/usr/local/nvidia/lib64"]);
     }
 
@@ -356,7 +373,10 @@ mod tests {
         let facts = facts(
             "FROM nvidia/cuda:12.4.1-base-ubuntu22.04 AS a\nENV LD_LIBRARY_PATH=/a:$LD_LIBRARY_PATH\nFROM a\nENV LD_LIBRARY_PATH=/b\n",
         );
-        assert_eq!(entries(&facts), [("/a", LoaderVia::Environment, false), ("/b", LoaderVia::Environment, true)]);
+        assert_eq!(
+            entries(&facts),
+            [("/a", LoaderVia::Environment, false), ("/b", LoaderVia::Environment, true)]
+        );
         assert!(facts.loader.iter().filter(|e| e.from_base).all(|e| !e.survives));
     }
 

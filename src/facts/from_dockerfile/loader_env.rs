@@ -12,7 +12,12 @@ const VARIABLE: &str = "LD_LIBRARY_PATH";
 pub(super) fn from_base(cx: &Extraction<'_>, stage: StageId) -> Vec<String> {
     let vars = cx.base_env(stage.0).map(|env| env.vars.as_slice()).unwrap_or_default();
     let value = vars.iter().find(|(name, _)| name == VARIABLE).map(|(_, value)| value.as_str());
-    value.into_iter().flat_map(|value| value.split(':')).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    value
+        .into_iter()
+        .flat_map(|value| value.split(':'))
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The elements that an ENV writes out, with their places; what it takes over from the value before is left out, and so

@@ -13,20 +13,22 @@ mod context;
 mod context_files;
 mod copies;
 mod cuda_paths;
+mod cuda_uses;
 mod env;
 mod executed;
 mod exports;
 mod file_ops;
 mod glob;
+mod gpu_queries;
 mod loader;
 mod loader_env;
 mod packages;
-mod stages;
-mod cuda_uses;
-mod gpu_queries;
 mod payload;
 mod python;
+mod repositories;
+mod scripts;
 mod source_builds;
+mod stages;
 mod steps;
 #[cfg(test)]
 mod testing;
@@ -115,7 +117,10 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     cx.unsure = Unsure::new(&cx);
     facts.target = StageId(graph.target.unwrap_or_else(|| graph.stages.len().saturating_sub(1)));
     stages::extract(&cx, &mut facts);
-    cx.executed = executed::scan_all(&cx, &mut problems);
+    env::extract(&cx, &mut facts);
+    copies::extract(&cx, &mut facts);
+    let texts = executed::scan_all(&cx, &mut problems);
+    cx.executed = scripts::add(&cx, &mut facts, texts, &mut problems);
     families(&cx, &mut facts, &mut problems);
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));
     Extracted {
@@ -129,23 +134,22 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
 
 /// All families of facts; later ones may read what earlier ones found.
 fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
-    env::extract(cx, facts);
-    copies::extract(cx, facts);
     commands::extract(cx, facts);
     packages::extract(cx, facts);
     file_ops::extract(cx, facts);
     loader::extract(cx, facts);
     exports::extract(cx, facts);
-    cuda_paths::extract(cx, facts);
-    compiles::extract(cx, facts);
+    repositories::extract(cx, facts);
     python::extract(cx, facts, problems);
     conda::extract(cx, facts, problems);
     arch_lists::extract(cx, facts);
     source_builds::extract(cx, facts);
+    compiles::extract(cx, facts);
     gpu_queries::extract(facts);
     capability_uses::extract(facts);
     payload::extract(cx, facts);
     cuda_uses::extract(cx, facts);
+    cuda_paths::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.
@@ -185,7 +189,8 @@ impl Extraction<'_> {
         if file != self.file {
             return 0;
         }
-        let after = self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
+        let after =
+            self.tree.instructions.partition_point(|instruction| instruction.span.start <= span.start);
         after.saturating_sub(1)
     }
 
@@ -241,4 +246,3 @@ fn problems_of(tree: &Dockerfile, graph: &StageGraph) -> Vec<Problem> {
     })
     .collect()
 }
-

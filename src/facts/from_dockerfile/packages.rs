@@ -18,9 +18,9 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             match call.action {
                 PackageAction::Install => {
                     let installs = call.packages.iter().filter(|word| !word.inverted && !word.group);
-                    facts.packages.extend(
-                        installs.filter_map(|word| install(executed, resolved, call, word, later)),
-                    );
+                    facts
+                        .packages
+                        .extend(installs.filter_map(|word| install(executed, resolved, call, word, later)));
                 }
                 PackageAction::Upgrade | PackageAction::DistUpgrade if call.packages.is_empty() => {
                     if let Some(manager) = manager(call.manager) {
@@ -126,7 +126,8 @@ fn protects(resolved: &Resolved) -> bool {
                 && operation.sources.iter().any(|path| {
                     let text = path.text.as_str();
                     let sources = text.contains("sources.list.d") || text.contains("yum.repos.d");
-                    let all = text.ends_with("sources.list.d") || text.ends_with("/*") || text.ends_with("/*.list");
+                    let all =
+                        text.ends_with("sources.list.d") || text.ends_with("/*") || text.ends_with("/*.list");
                     sources && (about_cuda(text) || all || text.ends_with("/"))
                 })
         }
@@ -184,8 +185,10 @@ mod tests {
 
     #[test]
     fn unknown_parts_are_cut_off_and_unknown_words_left_out() {
-        let facts = facts("FROM ubuntu:22.04\nARG V\nRUN apt-get install -y cuda-toolkit-$V $MORE libfoo=$V\n");
-        let found: Vec<_> = facts.packages.iter().map(|p| (p.name.as_str(), p.open_ended, p.pinned)).collect();
+        let facts =
+            facts("FROM ubuntu:22.04\nARG V\nRUN apt-get install -y cuda-toolkit-$V $MORE libfoo=$V\n");
+        let found: Vec<_> =
+            facts.packages.iter().map(|p| (p.name.as_str(), p.open_ended, p.pinned)).collect();
         assert_eq!(found, [("cuda-toolkit-", true, false), ("libfoo", false, true)]);
     }
 

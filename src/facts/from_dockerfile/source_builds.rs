@@ -105,7 +105,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             return;
         }
         clones.note(step);
-        match &step.action {
+        match step.action {
             Action::Python(_) => {
                 let requirements = asked.remove(&step.origin()).unwrap_or_default();
                 builds.extend(
@@ -248,7 +248,7 @@ impl Clones {
             self.instruction = step.instruction();
             self.folders.clear();
         }
-        let Action::GitClone(clone) = &step.action else { return };
+        let Action::GitClone(clone) = step.action else { return };
         let Some(url) = clone.url.literal() else { return };
         let Some(source) = parse_requirement(&format!("git+{url}")) else { return };
         let Some(known) = EXTENSIONS.iter().find(|extension| extension.name == source.name) else { return };

@@ -30,7 +30,10 @@ pub(super) fn shell_kind(words: &[Spanned<String>]) -> ShellKind {
     let words: Vec<String> = words.iter().map(|word| word.value.clone()).collect();
     let login = words.iter().any(|word| {
         matches!(word.as_str(), "--login" | "--interactive")
-            || (word.starts_with('-') && !word.starts_with("--") && word.contains(['l', 'i']) && short_options(word))
+            || (word.starts_with('-')
+                && !word.starts_with("--")
+                && word.contains(['l', 'i'])
+                && short_options(word))
     });
     let errexit = words.iter().any(|word| {
         word == "errexit" || (word.starts_with('-') && word.contains('e') && short_options(word))
@@ -119,11 +122,10 @@ fn own_base(cx: &Extraction<'_>, stage: &graph::Stage, written: &Spanned<String>
             let mut base = base::of_reference(text, name.as_ref(), cx.tables);
             base.written.clone_from(&written.value);
             base.args = args(reference);
-            base.tag_origin =
-                base::tag_range(&written.value, base.tag.as_deref()).map(|range| {
-                    let start = written.span.start;
-                    cx.origin(crate::span::Span::new(start + range.start, start + range.end))
-                });
+            base.tag_origin = base::tag_range(&written.value, base.tag.as_deref()).map(|range| {
+                let start = written.span.start;
+                cx.origin(crate::span::Span::new(start + range.start, start + range.end))
+            });
             base.origin = origin;
             Some(base)
         }
@@ -189,4 +191,77 @@ fn environment(cx: &Extraction<'_>, stage: usize, root: &Base) -> Environment {
         env.vars.insert(variable.name.to_owned(), var);
     }
     env
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{at, facts, facts_with};
+    use crate::dockerfile::BuildOptions;
+    use crate::facts::{BaseKind, StageId};
+
+    const TEXT: &str = "ARG V=12.4.1\nFROM nvidia/cuda:${V}-devel-ubuntu22.04 AS base\nSHELL [\"/bin/bash\", \"-lc\"]\nFROM base AS build\nFROM golang:1.23 AS tools\nFROM node:20 AS unused\nFROM debian:12-slim\nRUN --mount=from=tools,target=/t true\nCOPY --from=build /x /x\n";
+
+    #[test]
+    fn lineage_roots_and_roles() {
+        let facts = facts(TEXT);
+        let stages: Vec<_> = facts
+            .stages
+            .iter()
+            .map(|s| (s.parent.map(|p| p.0), s.lineage.len(), s.root.kind, s.shipped, s.used))
+            .collect();
+        assert_eq!(
+            stages,
+            [
+                (None, 1, BaseKind::Cuda, true, true),
+                (Some(0), 2, BaseKind::Cuda, true, true),
+                (None, 1, BaseKind::Plain, false, true),
+                (None, 1, BaseKind::Plain, false, false),
+                (None, 1, BaseKind::Plain, true, true),
+            ]
+        );
+        assert_eq!(facts.target, StageId(4));
+        let base = facts.stages[0].base.as_ref().unwrap();
+        assert_eq!(base.reference.as_deref(), Some("nvidia/cuda:12.4.1-devel-ubuntu22.04"));
+        assert_eq!((base.args.as_slice(), &base.tag_origin), (["V".to_owned()].as_slice(), &None));
+        assert_eq!(base.written, "nvidia/cuda:${V}-devel-ubuntu22.04");
+        assert!(facts.stages[1].base.is_none());
+        assert_eq!(at(&facts, &facts.stages[4].from), "debian:12-slim");
+        let after = facts.stages[4].after_from.unwrap();
+        assert!(TEXT[after..].starts_with("RUN --mount"));
+    }
+
+    #[test]
+    fn the_shell_is_inherited() {
+        let facts = facts(TEXT);
+        assert_eq!(
+            facts.stages.iter().map(|s| s.login_shell).collect::<Vec<_>>(),
+            [true, true, false, false, false]
+        );
+        assert!(facts.stages.iter().all(|s| s.posix_shell));
+        let windows = super::super::testing::facts(
+            "FROM x\nSHELL [\"powershell\", \"-Command\"]\nRUN apt-get install -y libcuda1\n",
+        );
+        assert!(!windows.stages[0].posix_shell && windows.commands.is_empty());
+    }
+
+    #[test]
+    fn targets_and_arguments_decide() {
+        let mut options = BuildOptions { target: Some("build".to_owned()), ..BuildOptions::default() };
+        options.build_args.insert("V".to_owned(), "12.6.3".to_owned());
+        let facts = facts_with(TEXT, options);
+        assert_eq!(facts.target, StageId(1));
+        assert_eq!(facts.final_base().and_then(|base| base.tag.as_deref()), Some("12.6.3-devel-ubuntu22.04"));
+        assert!(!facts.is_shipped(StageId(4)));
+    }
+
+    #[test]
+    fn unknown_references_stay_unknown() {
+        let facts = facts("ARG IMAGE\nFROM ${IMAGE}\nFROM scratch\n");
+        let base = facts.stages[0].base.as_ref().unwrap();
+        assert_eq!(
+            (base.kind, base.reference.as_deref(), base.written.as_str()),
+            (BaseKind::Unresolved, None, "${IMAGE}")
+        );
+        assert_eq!(facts.stages[1].root.kind, BaseKind::Scratch);
+    }
 }

@@ -6,7 +6,7 @@ use super::Extraction;
 use super::context_files::absolute;
 use super::executed::{Executed, Resolved};
 use crate::dockerfile::shell::tools::Session;
-use crate::dockerfile::shell::{self, Action, interpret};
+use crate::dockerfile::shell::{self, Action};
 use crate::dockerfile::{InstructionKind, Lookup};
 use crate::facts::{CommandRole, Origin, StageId};
 
@@ -85,7 +85,7 @@ pub(super) struct Step<'s> {
     pub executed: &'s Executed,
     pub resolved: &'s Resolved,
     /// What it does.
-    pub action: Action,
+    pub action: &'s Action,
     /// The folder it runs in.
     pub directory: &'s str,
     exports: &'s HashMap<String, Option<String>>,
@@ -117,7 +117,9 @@ impl Step<'_> {
             return known(assignment.value.literal());
         }
         let program = command.program();
-        let by_env = program.as_ref().and_then(|program| program.environment.iter().rev().find(|(key, _)| key == name));
+        let by_env = program
+            .as_ref()
+            .and_then(|program| program.environment.iter().rev().find(|(key, _)| key == name));
         if let Some((_, value)) = by_env {
             return known(value.literal());
         }
@@ -128,6 +130,7 @@ impl Step<'_> {
         let scope = cx.graph.scope(self.executed.stage.0, position);
         let found = if self.at_build() { scope.get(name) } else { scope.image(name) };
         match found {
+            Lookup::Set(_) if cx.unsure.name(self.executed.stage.0, name) => Variable::Unknown,
             Lookup::Set(value) => known(value.as_str()),
             Lookup::Unset => Variable::Unset,
             Lookup::ArgWithoutValue(_) | Lookup::MaybeInBase => Variable::Unknown,
@@ -139,7 +142,9 @@ impl Step<'_> {
         let position = cx.position(self.executed.stage.0, self.executed.instruction);
         let scope = cx.graph.scope(self.executed.stage.0, position);
         match self.variable(cx, name) {
-            Variable::Unknown if matches!(scope.get(name), Lookup::MaybeInBase) && !self.exports.contains_key(name) => {
+            Variable::Unknown
+                if matches!(scope.get(name), Lookup::MaybeInBase) && !self.exports.contains_key(name) =>
+            {
                 let inline = self.command().assignments.iter().any(|assignment| assignment.name == name);
                 if inline { Variable::Unknown } else { Variable::Unset }
             }
@@ -158,26 +163,40 @@ fn known(value: Option<&str>) -> Variable {
 
 /// Calls `visit` for every command, in order.
 pub(super) fn walk(cx: &Extraction<'_>, workdirs: &Workdirs, mut visit: impl FnMut(&Step<'_>)) {
-    for executed in &cx.executed {
-        let position = cx.position(executed.stage.0, executed.instruction);
+    walk_texts(cx, workdirs, &cx.executed, &mut visit);
+}
+
+/// Calls `visit` for every command of some texts, in order.
+pub(super) fn walk_texts(
+    cx: &Extraction<'_>,
+    workdirs: &Workdirs,
+    texts: &[Executed],
+    visit: &mut dyn FnMut(&Step<'_>),
+) {
+    for executed in texts {
+        let at_build = executed.at_build();
+        // What starts with the container does so in the last WORKDIR.
+        let position =
+            if at_build { cx.position(executed.stage.0, executed.instruction) } else { usize::MAX };
         let mut exports: HashMap<String, Option<String>> = HashMap::new();
-        let mut folders = vec![workdirs.at(executed.stage, position).to_owned()];
+        let start = executed.directory.as_deref().unwrap_or_else(|| workdirs.at(executed.stage, position));
+        let mut folders = vec![start.to_owned()];
         let mut group = None;
         for resolved in &executed.commands {
             let command = &resolved.command;
             let depth = usize::try_from(command.depth).unwrap_or(usize::MAX).min(64);
             enter(&mut folders, depth, group != command.group);
             group = command.group;
-            let action = interpret(command);
+            let action = &resolved.action;
             let directory = folders.last().cloned().unwrap_or_else(|| "/".to_owned());
-            visit(&Step { executed, resolved, action: action.clone(), directory: &directory, exports: &exports });
+            visit(&Step { executed, resolved, action, directory: &directory, exports: &exports });
             if command.context.substitution || command.context.function {
                 continue;
             }
             match action {
                 Action::Session(Session::Set(set)) if set.exported => {
-                    for (name, value, _) in set.variables {
-                        exports.insert(name, value.literal().map(str::to_owned));
+                    for (name, value, _) in &set.variables {
+                        exports.insert(name.clone(), value.literal().map(str::to_owned));
                     }
                 }
                 Action::Session(Session::Unset(names)) => {
@@ -186,7 +205,9 @@ pub(super) fn walk(cx: &Extraction<'_>, workdirs: &Workdirs, mut visit: impl FnM
                     }
                 }
                 Action::Session(Session::ChangeDirectory(to)) => {
-                    if let (Some(folder), Some(to)) = (folders.last_mut(), to.as_ref().and_then(|to| to.literal())) {
+                    if let (Some(folder), Some(to)) =
+                        (folders.last_mut(), to.as_ref().and_then(|to| to.literal()))
+                    {
                         *folder = absolute(folder, to);
                     }
                 }

@@ -12,15 +12,22 @@ pub(super) struct Files<'a>(pub &'a [(&'a str, &'a str)]);
 impl BuildContext for Files<'_> {
     fn read(&self, path: &str) -> ContextFile {
         match self.0.iter().find(|(name, _)| *name == path) {
-            Some((name, text)) => ContextFile::Found { name: (*name).to_owned(), bytes: text.as_bytes().to_vec() },
+            Some((name, text)) => {
+                ContextFile::Found { name: (*name).to_owned(), bytes: text.as_bytes().to_vec() }
+            }
             None => ContextFile::Missing,
         }
     }
 }
 
 fn extract(source: &str, options: BuildOptions, context: &dyn BuildContext) -> Extracted {
-    let input =
-        DockerfileInput { name: "Dockerfile", source: source.as_bytes(), options, context, base_config: &|_| None };
+    let input = DockerfileInput {
+        name: "Dockerfile",
+        source: source.as_bytes(),
+        options,
+        context,
+        base_config: &|_| None,
+    };
     from_dockerfile(input, Tables::builtin(), &Limits::default())
 }
 

@@ -87,6 +87,7 @@ impl Read for TarStream<'_> {
         if let Some(kind) = &self.stop {
             return Err(io::Error::other(kind.to_string()));
         }
+        self.inflate.blob().check_cancelled()?;
         let count = match self.inflate.read(buffer) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),

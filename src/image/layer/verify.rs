@@ -72,6 +72,14 @@ impl<'a> Blob<'a> {
         (actual != expected).then_some(LayerProblemKind::WrongDigest { expected, actual })
     }
 
+    /// Fails when the scan was stopped; a decoder can give bytes for long without asking for any.
+    pub(super) fn check_cancelled(&mut self) -> io::Result<()> {
+        if self.failure.is_none() && self.cancel.load(Ordering::Relaxed) {
+            return Err(self.fail(LayerProblemKind::Cancelled));
+        }
+        Ok(())
+    }
+
     fn fail(&mut self, kind: LayerProblemKind) -> io::Error {
         let error = io::Error::other(kind.to_string());
         self.failure = Some(kind);
@@ -87,9 +95,7 @@ impl Read for Blob<'_> {
         if self.ended || buffer.is_empty() {
             return Ok(0);
         }
-        if self.cancel.load(Ordering::Relaxed) {
-            return Err(self.fail(LayerProblemKind::Cancelled));
-        }
+        self.check_cancelled()?;
         let count = match self.inner.read(buffer) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),

@@ -58,6 +58,8 @@ fn unclosed_openings_cost_linear_time() {
         "if ",
         "case x in ",
         "[[ ",
+        "[[ a\n\n",
+        "[[\n",
         "f() ",
         "$((a);",
         "\"`",
@@ -89,13 +91,13 @@ fn unclosed_openings_cost_linear_time() {
         "$(#",
         "$(\"$(\"",
     ] {
-        let text = opening.repeat(100_000);
+        let text = opening.repeat(50_000);
         let start = std::time::Instant::now();
         let script = scan_default(&text);
         let _ = (script.variables(), crate::dockerfile::shell::tools::files::writes(&script));
         let took = start.elapsed();
         // Quadratic behaviour takes minutes here.
-        assert!(took.as_secs() < 20, "{opening:?} took {took:?}");
+        assert!(took.as_secs() < 10, "{opening:?} took {took:?}");
     }
 }
 

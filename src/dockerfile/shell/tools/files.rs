@@ -301,7 +301,10 @@ fn printed(command: &Command) -> Option<(Vec<Word>, bool)> {
             Some((program.args.get(options..)?.to_vec(), escapes))
         }
         "printf" => {
-            let args = program.args.strip_prefix_word("--");
+            let args = match program.args {
+                [dashes, rest @ ..] if dashes.text == "--" => rest,
+                all => all,
+            };
             match args {
                 [format, rest @ ..] if !rest.is_empty() && is_plain_format(&format.text) => {
                     Some((rest.to_vec(), format.text.contains("%b")))
@@ -333,17 +336,4 @@ fn is_echo_option(text: &str) -> bool {
 fn is_plain_format(format: &str) -> bool {
     let rest = format.replace("%s", "").replace("%b", "").replace("\\n", "");
     rest.trim().is_empty()
-}
-
-trait StripWord {
-    fn strip_prefix_word(&self, text: &str) -> &[Word];
-}
-
-impl StripWord for [Word] {
-    fn strip_prefix_word(&self, text: &str) -> &[Word] {
-        match self {
-            [first, rest @ ..] if first.text == text => rest,
-            all => all,
-        }
-    }
 }

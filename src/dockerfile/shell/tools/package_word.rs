@@ -53,7 +53,7 @@ pub fn package(manager: PackageManager, word: &Word) -> PackageWord {
         group: false,
     };
     if package.file_or_url {
-        file_name_parts(manager, text, &mut package);
+        file_name_parts(text, &mut package);
         return package;
     }
     let mut rest = text;
@@ -120,7 +120,7 @@ fn is_file_or_url(text: &str) -> bool {
 }
 
 /// Name, version and architecture of `cuda-keyring_1.1-1_all.deb` and `pkg-1.2-3.x86_64.rpm`.
-fn file_name_parts(manager: PackageManager, text: &str, package: &mut PackageWord) {
+fn file_name_parts(text: &str, package: &mut PackageWord) {
     let path = text.split(['?', '#']).next().unwrap_or(text);
     let file = path.rsplit('/').next().unwrap_or(path);
     if let Some(stem) = file.strip_suffix(".deb") {
@@ -133,7 +133,6 @@ fn file_name_parts(manager: PackageManager, text: &str, package: &mut PackageWor
     } else {
         package.name = file.to_owned();
     }
-    let _ = manager;
 }
 
 const RPM_ARCHITECTURES: &[&str] =

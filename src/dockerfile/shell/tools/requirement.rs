@@ -272,8 +272,7 @@ fn is_location(text: &str) -> bool {
 fn repository_name(path: &str) -> Option<String> {
     let after_scheme = path.split_once("://").map_or(path, |(_, rest)| rest);
     // The revision follows the last `@` of the path, not the one of `git@host`.
-    let (host, repository) = after_scheme.split_once('/')?;
-    let _ = host;
+    let (_, repository) = after_scheme.split_once('/')?;
     let repository = repository.split('@').next().unwrap_or(repository);
     let last = repository.trim_end_matches('/').rsplit('/').next()?;
     let name = normalise(last.strip_suffix(".git").unwrap_or(last));
