@@ -11,6 +11,7 @@
 //! Each module is a room with one owner's job; `docs/architecture.md` says which room may use which, and
 //! `tests/architecture.rs` enforces it.
 
+pub mod cli;
 pub mod compat;
 pub mod config;
 pub mod diagnostics;

@@ -1,7 +1,13 @@
 //! Cures: each holds when it is judged again, and the least disturbing come first.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failing helper fails its test"
+)]
 
 use cudalint::compat::cure::{Cure, Situation, cures};
-use cudalint::compat::image::{CudaTag, cuda_tag, TagStatus};
+use cudalint::compat::image::{CudaTag, TagStatus, cuda_tag};
 use cudalint::compat::tables::Arch;
 use cudalint::compat::{CudaVersion, DeviceCode, DriverSet, DriverSpec, Gpu, GpuList, Ptx, Tables};
 
@@ -37,8 +43,11 @@ fn base(tag: &str, spec: &str, names: &str) -> Vec<String> {
     let tag = CudaTag::parse(tag).unwrap();
     let drivers = set(spec);
     let gpus = gpus(names);
-    let requirements: Vec<String> =
-        tables().images().require_for(tag.version, Arch::Amd64, tag.os.as_deref().unwrap()).into_iter().collect();
+    let requirements: Vec<String> = tables()
+        .images()
+        .require_for(tag.version, Arch::Amd64, tag.os.as_deref().unwrap())
+        .into_iter()
+        .collect();
     let situation = Situation {
         drivers: &drivers,
         gpus: &gpus,
@@ -69,12 +78,16 @@ fn a_refusing_base_gets_another_tag_or_driver() {
         ["driver 580.65.06"],
         "no tag on ubuntu24.04 lets a GeForce pass on 535, and no package helps it"
     );
-    assert_eq!(base("12.1.1-runtime-ubuntu22.04", "470", "rtx3090").first().map(String::as_str), Some("tag 11.8.0-runtime-ubuntu22.04"));
+    assert_eq!(
+        base("12.1.1-runtime-ubuntu22.04", "470", "rtx3090").first().map(String::as_str),
+        Some("tag 11.8.0-runtime-ubuntu22.04")
+    );
 }
 
 #[test]
 fn offered_tags_are_published() {
-    for tag in ["12.4.1-runtime-ubuntu22.04", "12.6.3-cudnn-runtime-ubuntu22.04", "13.0.2-devel-rockylinux9"] {
+    for tag in ["12.4.1-runtime-ubuntu22.04", "12.6.3-cudnn-runtime-ubuntu22.04", "13.0.2-devel-rockylinux9"]
+    {
         for spec in ["470", "525", "545", "550"] {
             for offered in base(tag, spec, "a10") {
                 if let Some(offered) = offered.strip_prefix("tag ") {
@@ -127,8 +140,16 @@ fn missing_code_gets_an_architecture_or_a_driver() {
         show(&cures(&situation, tables()))
     };
     assert_eq!(built(&["8.0"], &[], "12.4", "550", "h100"), ["arch 9.0"]);
-    assert_eq!(built(&["8.0"], &[], "12.4", "550", "a10,h100,l4"), ["arch 9.0"], "the others have code already");
+    assert_eq!(
+        built(&["8.0"], &[], "12.4", "550", "a10,h100,l4"),
+        ["arch 9.0"],
+        "the others have code already"
+    );
     assert_eq!(built(&["8.0"], &[], "12.4", "570", "b200"), ["ptx 9.0"], "12.4 cannot compile for sm_100");
     assert_eq!(built(&[], &["8.0"], "12.4", "525", "l4"), ["driver 550.54.14", "arch 8.9"]);
-    assert_eq!(built(&["9.0"], &[], "12.4", "550", "h100"), Vec::<String>::new(), "nothing is wrong but a newer driver");
+    assert_eq!(
+        built(&["9.0"], &[], "12.4", "550", "h100"),
+        Vec::<String>::new(),
+        "nothing is wrong but a newer driver"
+    );
 }

@@ -1,11 +1,17 @@
 //! Versions, driver specifications and GPU names as people write them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failing helper fails its test"
+)]
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 use cudalint::compat::{
-    ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverSet, DriverSpec, DriverVersion, Gpu, GpuList, PtxIsa, SmTarget,
-    Tables,
+    ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverSet, DriverSpec, DriverVersion, Gpu,
+    GpuList, PtxIsa, SmTarget, Tables,
 };
 use proptest::prelude::*;
 
@@ -60,8 +66,14 @@ fn ranges_hold_the_releases_between_their_ends() {
     assert_eq!(range.greatest().unwrap().version.as_str(), "550.163.01", "the last branch is in it");
     assert_eq!(set("525..550").greatest().unwrap().branch, DriverBranch(545));
     assert_eq!(versions(">=525.60.13, <526"), versions("525"));
-    assert_eq!(versions(">=525.60.11,<526").first().map(String::as_str), Some("525.60.11"), "by number when asked by number");
-    assert!(versions(">=525.1, <526").iter().all(|version| !version.starts_with("525.47") && version != "525.53"));
+    assert_eq!(
+        versions(">=525.60.11,<526").first().map(String::as_str),
+        Some("525.60.11"),
+        "by number when asked by number"
+    );
+    assert!(
+        versions(">=525.1, <526").iter().all(|version| !version.starts_with("525.47") && version != "525.53")
+    );
     assert_eq!(versions(">=535.54.03, <=535.86.05"), ["535.54.03", "535.86.05"]);
     assert_eq!(versions(">535.54.03, <535.98"), ["535.86.05", "535.86.10"]);
     assert_eq!(versions("=535.54.03"), ["535.54.03"]);
@@ -92,8 +104,16 @@ fn other_kinds_of_specifications() {
 #[test]
 fn wrong_specifications_name_the_place_and_the_nearest() {
     for (spec, message, place) in [
-        ("524", "driver specification `524`: there is no Linux driver branch 524; did you mean `525`?", "524"),
-        ("535, 546.12", "driver specification `535, 546.12`: there is no Linux driver branch 546; did you mean `545`?", "546.12"),
+        (
+            "524",
+            "driver specification `524`: there is no Linux driver branch 524; did you mean `525`?",
+            "524",
+        ),
+        (
+            "535, 546.12",
+            "driver specification `535, 546.12`: there is no Linux driver branch 546; did you mean `545`?",
+            "546.12",
+        ),
         (
             ">=580, <525",
             "driver specification `>=580, <525`: the bounds exclude each other, no driver is in both; did you mean `>=525, <=580`?",
@@ -152,6 +172,11 @@ fn wrong_specifications_name_the_place_and_the_nearest() {
     ] {
         assert_eq!(problem(spec), (message.to_owned(), place.to_owned()), "{spec}");
     }
+    let nearest = |spec: &str| DriverSpec::parse(spec, tables()).unwrap_err().nearest;
+    assert_eq!(nearest("525-550").as_deref(), Some("525..=550"));
+    assert_eq!(nearest("535+").as_deref(), Some(">=535"));
+    assert_eq!(nearest("535.*").as_deref(), Some("535"));
+    assert_eq!(problem("12.4").0, "driver specification `12.4`: there is no Linux driver branch 12");
     assert!(DriverSpec::parse(&"5".repeat(5000), tables()).is_err());
     assert!(DriverSpec::parse("99999999999", tables()).is_err());
 }
@@ -162,10 +187,25 @@ fn gpus_by_any_spelling() {
         let gpu = Gpu::parse(text, tables()).unwrap_or_else(|error| panic!("{error}"));
         format!("{} {} {}", gpu.name, gpu.cc, gpu.class.map_or("-", |class| class.word()))
     };
-    for text in ["a100", "A100", "NVIDIA A100-SXM4-80GB", "NVIDIA-A100-SXM4-80GB", "nvidia a100 80GB PCIe", "A100-PCIE-40GB", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"] {
+    for text in [
+        "a100",
+        "A100",
+        "NVIDIA A100-SXM4-80GB",
+        "NVIDIA-A100-SXM4-80GB",
+        "nvidia a100 80GB PCIe",
+        "A100-PCIE-40GB",
+        "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb",
+    ] {
         assert_eq!(found(text), "A100 8.0 datacenter", "{text}");
     }
-    for text in ["rtx3090", "RTX 3090", "RTX-3090", "GeForce RTX 3090", "NVIDIA GeForce RTX 3090", "NVIDIA-GeForce-RTX-3090"] {
+    for text in [
+        "rtx3090",
+        "RTX 3090",
+        "RTX-3090",
+        "GeForce RTX 3090",
+        "NVIDIA GeForce RTX 3090",
+        "NVIDIA-GeForce-RTX-3090",
+    ] {
         assert_eq!(found(text), "GeForce RTX 3090 8.6 consumer", "{text}");
     }
     for (text, expected) in [
@@ -207,7 +247,10 @@ fn unknown_gpus_suggest_near_ones() {
     assert_eq!((unknown.span.start, unknown.span.end), (5, 9));
     assert_eq!(unknown.nearest, Vec::<String>::new());
     assert_eq!(error("4.0").nearest, ["3.7"]);
-    assert_eq!(error("a100,").to_string(), "GPU ``: a name is missing; write a product (a100), an architecture (sm_80) or a compute capability (8.0)");
+    assert_eq!(
+        error("a100,").to_string(),
+        "GPU ``: a name is missing; write a product (a100), an architecture (sm_80) or a compute capability (8.0)"
+    );
     assert_eq!(GpuList::parse("a100,A100, NVIDIA-A100-SXM4-80GB", tables()).unwrap().0.len(), 1);
 }
 
@@ -236,7 +279,14 @@ fn versions_read_and_print() {
     assert_eq!(nearest("12.8.0.38").as_deref(), Some("12.8.0"));
     assert_eq!(CudaVersion::from_api_number(12040), Some(CudaVersion::new(12, 4)));
     assert_eq!(CudaVersion::from_wheel_digits("92"), Some(CudaVersion::new(9, 2)));
-    for (text, shown) in [("9.0a", "9.0a"), ("sm_90a", "9.0a"), ("compute_90", "9.0"), ("sm_120f", "12.0f"), ("8.0", "8.0"), ("SM86", "8.6")] {
+    for (text, shown) in [
+        ("9.0a", "9.0a"),
+        ("sm_90a", "9.0a"),
+        ("compute_90", "9.0"),
+        ("sm_120f", "12.0f"),
+        ("8.0", "8.0"),
+        ("SM86", "8.6"),
+    ] {
         assert_eq!(text.parse::<SmTarget>().unwrap().to_string(), shown, "{text}");
     }
     for wrong in ["", "a", "sm_", "sm_9", "9", "9.0b", "9.0.1", "90aa", "0.5", "9.10", "sm_9999"] {
@@ -248,7 +298,11 @@ fn versions_read_and_print() {
     for wrong in ["", "535.", ".535", "535..1", "535.1.2.3.4", "535.183.01-1", "５３５"] {
         assert!(wrong.parse::<DriverVersion>().is_err(), "{wrong}");
     }
-    let json = serde_json::to_string(&("450.80.02".parse::<DriverVersion>().unwrap(), "9.0a".parse::<SmTarget>().unwrap())).unwrap();
+    let json = serde_json::to_string(&(
+        "450.80.02".parse::<DriverVersion>().unwrap(),
+        "9.0a".parse::<SmTarget>().unwrap(),
+    ))
+    .unwrap();
     assert_eq!(json, r#"["450.80.02","9.0a"]"#);
     assert_eq!(serde_json::from_str::<(DriverVersion, SmTarget)>(&json).unwrap().0.to_string(), "450.80.02");
 }
@@ -261,7 +315,8 @@ fn hash(value: &impl Hash) -> u64 {
 
 fn driver_text() -> impl Strategy<Value = String> {
     prop::collection::vec((0u32..600, 0usize..2), 1..4).prop_map(|parts| {
-        let words: Vec<String> = parts.iter().map(|(number, zeros)| format!("{}{number}", "0".repeat(*zeros))).collect();
+        let words: Vec<String> =
+            parts.iter().map(|(number, zeros)| format!("{}{number}", "0".repeat(*zeros))).collect();
         words.join(".")
     })
 }

@@ -1,24 +1,43 @@
 //! What base image names tell.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failing helper fails its test"
+)]
 
 use cudalint::compat::Tables;
-use cudalint::compat::image::{TagProblem, TagStatus, cuda_environment, cuda_tag, has_compat_package, ngc_image, pytorch_tag};
+use cudalint::compat::image::{
+    TagProblem, TagStatus, cuda_environment, cuda_tag, has_compat_package, ngc_image, pytorch_tag,
+};
 use cudalint::compat::tables::Arch;
 
 fn status(tag: &str) -> String {
     match cuda_tag(tag, Tables::builtin()).status {
         TagStatus::Published { eol, newer } => {
-            format!("published{}{}", if eol { " eol" } else { "" }, newer.map_or(String::new(), |tag| format!(" newer {tag}")))
+            format!(
+                "published{}{}",
+                if eol { " eol" } else { "" },
+                newer.map_or(String::new(), |tag| format!(" newer {tag}"))
+            )
         }
-        TagStatus::NoLongerListed { suggestion } => format!("no longer listed, {}", suggestion.unwrap_or_default()),
+        TagStatus::NoLongerListed { suggestion } => {
+            format!("no longer listed, {}", suggestion.unwrap_or_default())
+        }
         TagStatus::NeverPublished { problems, suggestion } => {
             let names: Vec<String> = problems
                 .iter()
                 .map(|problem| match problem {
                     TagProblem::SystemNotOffered { first, .. } => {
-                        format!("system from {}", first.map_or("never".to_owned(), |version| version.to_string()))
+                        format!(
+                            "system from {}",
+                            first.map_or("never".to_owned(), |version| version.to_string())
+                        )
                     }
                     TagProblem::CudnnSpelling(right) => format!("write {right}"),
-                    TagProblem::UnknownWord { word, nearest } => format!("{word} like {}", nearest.unwrap_or("nothing")),
+                    TagProblem::UnknownWord { word, nearest } => {
+                        format!("{word} like {}", nearest.unwrap_or("nothing"))
+                    }
                     other => format!("{other:?}"),
                 })
                 .collect();
@@ -64,8 +83,16 @@ fn tags() {
 
 #[test]
 fn suggestions_are_published() {
-    for tag in ["12.2-cudnn8-runtime-ubuntu22.04", "12.3-base-ubuntu18.04", "11.0-devel", "12.7-cudnn8-runtime-centos7", "11.3.1-cudnn-base-debian12"] {
-        let TagStatus::NeverPublished { suggestion: Some(suggestion), .. } = cuda_tag(tag, Tables::builtin()).status else {
+    for tag in [
+        "12.2-cudnn8-runtime-ubuntu22.04",
+        "12.3-base-ubuntu18.04",
+        "11.0-devel",
+        "12.7-cudnn8-runtime-centos7",
+        "11.3.1-cudnn-base-debian12",
+    ] {
+        let TagStatus::NeverPublished { suggestion: Some(suggestion), .. } =
+            cuda_tag(tag, Tables::builtin()).status
+        else {
             panic!("{tag}")
         };
         assert!(status(&suggestion).starts_with("published"), "{tag} gives {suggestion}");
@@ -83,7 +110,9 @@ fn environments() {
     assert_eq!(value("CUDA_VERSION"), Some("12.4.1"));
     assert_eq!(value("LD_LIBRARY_PATH"), Some("/usr/local/nvidia/lib:/usr/local/nvidia/lib64"));
     assert_eq!(value("LIBRARY_PATH"), Some("/usr/local/cuda/lib64/stubs"));
-    assert!(value("NVIDIA_REQUIRE_CUDA").unwrap().starts_with("cuda>=12.4 brand=tesla,driver>=470,driver<471 "));
+    assert!(
+        value("NVIDIA_REQUIRE_CUDA").unwrap().starts_with("cuda>=12.4 brand=tesla,driver>=470,driver<471 ")
+    );
     assert!(value("PATH").unwrap().starts_with("/usr/local/nvidia/bin:/usr/local/cuda/bin:"));
     let runtime = environment("12.9.1-runtime-ubuntu22.04", Arch::Arm64).unwrap();
     assert!(runtime.iter().all(|(name, _)| name != "LIBRARY_PATH"));
@@ -93,7 +122,9 @@ fn environments() {
 
 #[test]
 fn compat_packages() {
-    let has = |tag: &str, arch| has_compat_package(&cuda_tag(tag, Tables::builtin()).tag.unwrap(), arch, Tables::builtin());
+    let has = |tag: &str, arch| {
+        has_compat_package(&cuda_tag(tag, Tables::builtin()).tag.unwrap(), arch, Tables::builtin())
+    };
     assert!(has("12.4.1-base-ubuntu22.04", Arch::Amd64));
     assert!(!has("12.4.1-base-ubuntu22.04", Arch::Arm64));
     assert!(has("12.4.1-base-rockylinux9", Arch::Arm64));
@@ -105,11 +136,19 @@ fn compat_packages() {
 fn frameworks() {
     let tag = pytorch_tag("2.5.1-cuda12.4-cudnn9-runtime").unwrap();
     assert_eq!((tag.version.as_str(), tag.cuda.to_string().as_str(), tag.cudnn), ("2.5.1", "12.4", 9));
-    for wrong in ["latest", "2.5.1", "2.5.1-cuda12.4-cudnn9-base", "2.5.1-cuda12.4-cudnn9-runtime-x", "nightly-cuda12.4-cudnn9-devel"] {
+    for wrong in [
+        "latest",
+        "2.5.1",
+        "2.5.1-cuda12.4-cudnn9-base",
+        "2.5.1-cuda12.4-cudnn9-runtime-x",
+        "nightly-cuda12.4-cudnn9-devel",
+    ] {
         assert_eq!(pytorch_tag(wrong), None, "{wrong}");
     }
     let month = |repository: &str, tag: &str| {
-        ngc_image(repository, tag, Tables::builtin()).and_then(|row| row.cuda_version()).map(|version| version.to_string())
+        ngc_image(repository, tag, Tables::builtin())
+            .and_then(|row| row.cuda_version())
+            .map(|version| version.to_string())
     };
     assert_eq!(month("nvcr.io/nvidia/pytorch", "25.06-py3").as_deref(), Some("12.9.1"));
     assert_eq!(month("nvcr.io/nvidia/pytorch", "25.07-py3"), None, "a gap is not filled");

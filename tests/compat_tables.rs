@@ -1,4 +1,10 @@
 //! The knowledge tables: built-in documents are complete and consistent, extensions replace and add, errors have places.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failing helper fails its test"
+)]
 
 use cudalint::compat::tables::{Arch, Tables};
 use cudalint::compat::{CudaVersion, DriverBranch};
@@ -198,7 +204,11 @@ fn broken_extensions_are_refused_with_places() {
         )),
         ["site.toml:5:10: [branch] `625` reports CUDA 12.0, the older 620 CUDA 13.5"]
     );
-    assert_eq!(errors("env = 1")[0], "site.toml:1:1: there is no table `env`", "only row tables can be extended");
+    assert_eq!(
+        errors("env = 1")[0],
+        "site.toml:1:1: there is no table `env`",
+        "only row tables can be extended"
+    );
 }
 
 #[test]
@@ -230,4 +240,135 @@ fn wheels_are_found_by_version_name_and_index() {
     assert_eq!(wheels.pinned("jax-cuda12-plugin", "0.5.0").unwrap().cuda_major(), Some(12));
     assert_eq!(wheels.pinned("numba-cuda", "0.30.4").unwrap().cuda_major(), None);
     assert_eq!(wheels.driver_floor("cu118").unwrap().linux.as_str(), "450.80.02");
+}
+
+#[test]
+fn tables_agree_with_each_other() {
+    let tables = Tables::builtin();
+    let (toolkits, drivers, images, gpus) =
+        (tables.toolkits(), tables.drivers(), tables.images(), tables.gpus());
+    // Toolkits: every minor of a major is there, save 12.7, which was never released.
+    for major in [9u16, 10, 11, 12, 13] {
+        let mut minors: Vec<u16> = toolkits
+            .all()
+            .iter()
+            .filter(|row| row.version.major == major)
+            .map(|row| row.version.minor)
+            .collect();
+        minors.dedup();
+        let last = *minors.last().unwrap();
+        let expected: Vec<u16> = (0..=last).filter(|minor| (major, *minor) != (12, 7)).collect();
+        assert_eq!(minors, expected, "{major}.x");
+    }
+    for row in toolkits.all() {
+        let key = row.version;
+        assert!(
+            toolkits.all().iter().filter(|other| other.version == key).count() == 1,
+            "{key} is there once"
+        );
+        assert!(drivers.get(row.driver_branch).is_some(), "{key}: branch {}", row.driver_branch);
+        let family = toolkits.family(key.major);
+        assert_eq!(
+            row.minor_compat_min_driver.as_ref(),
+            family.map(|family| &family.minor_compat_min_driver),
+            "{key}"
+        );
+        for other in toolkits.minor(key) {
+            assert_eq!((other.ptx_isa, &other.sm), (row.ptx_isa, &row.sm), "{key} and {}", other.version);
+        }
+        assert!(row.sm.is_sorted(), "{key}");
+        for number in &row.sm {
+            let cc = cudalint::compat::ComputeCapability::from_sm_number(*number).unwrap();
+            assert!(
+                gpus.sm(cc).is_some() || gpus.others().iter().any(|other| other.sm == *number),
+                "{key}: sm_{number}"
+            );
+        }
+    }
+    let mut ptx = None;
+    for row in toolkits.all() {
+        assert!(ptx.is_none_or(|before| before <= row.ptx_isa), "{}: PTX ISA falls", row.version);
+        ptx = Some(row.ptx_isa);
+    }
+    // Branches: what they report has a toolkit, whose PTX ISA is what their compiler reads; ends match the releases.
+    for row in drivers.all() {
+        let branch = row.branch;
+        if let Some(reported) = row.cuda_max.filter(|reported| *reported != cuda("12.7")) {
+            let toolkit = toolkits.closest(reported).unwrap();
+            assert!(row.ptx_max.is_none_or(|isa| isa == toolkit.ptx_isa), "{branch}");
+        }
+        let versions: Vec<_> = row.releases.iter().map(|release| &release.version).collect();
+        if let (Some(first), Some(last)) = (&row.first, &row.last) {
+            assert!(versions.contains(&first) && versions.contains(&last), "{branch}");
+            assert_eq!(versions.iter().max(), Some(&last), "{branch}");
+        }
+        assert!(
+            row.eol.is_none_or(|eol| row
+                .releases
+                .iter()
+                .filter_map(|r| r.date)
+                .all(|date| date.year <= eol.year + 1)),
+            "{branch}"
+        );
+    }
+    // Capabilities: driven by known branches, compiled by known toolkits.
+    for row in gpus.sms() {
+        assert!(row.min_branch.is_none_or(|branch| drivers.get(branch).is_some()), "{}", row.cc);
+        assert!(row.last_branch.is_none_or(|branch| drivers.get(branch).is_some()), "{}", row.cc);
+        if let (Some(first), Some(last)) = (row.min_branch, row.last_branch) {
+            assert!(first <= last, "{}", row.cc);
+        }
+        assert_eq!(row.cc.sm_number(), row.sm);
+        for older in &row.binary_for {
+            assert!(older.major == row.cc.major && older.minor < row.cc.minor, "{} runs {older}", row.cc);
+        }
+    }
+    for row in gpus.families() {
+        assert!(row.runs_on.iter().all(|cc| gpus.sm(*cc).is_some()), "{}", row.target);
+    }
+    // Forward compatibility: columns are branches, rows are toolkits, a native cell is the package's own branch.
+    for edition in tables.forward().editions() {
+        assert!(edition.branches.iter().all(|branch| drivers.get(*branch).is_some()), "{}", edition.id);
+        for row in &edition.rows {
+            let toolkit = toolkits.minor(row.package.0).last().unwrap();
+            for (branch, cell) in edition.branches.iter().zip(&row.cells) {
+                let native = *cell == cudalint::compat::tables::Cell::Native;
+                assert_eq!(
+                    native,
+                    toolkit.driver_branch == *branch,
+                    "{} {} {branch}",
+                    edition.id,
+                    row.package
+                );
+            }
+        }
+    }
+    // Images: versions were released, requirement texts are of listed versions and systems, systems are known.
+    for row in images.cuda_images().iter().filter(|row| row.version > cuda("8.0")) {
+        assert!(toolkits.closest(row.version).is_some(), "{}", row.version);
+    }
+    for row in images.require_texts() {
+        let image = images.cuda_image(row.version).unwrap();
+        for os in row.amd64.iter().chain(&row.arm64).chain(&row.ppc64le) {
+            assert!(image.os.contains(os), "{} {os}", row.version);
+        }
+    }
+    for row in images.months() {
+        assert!(toolkits.closest(row.cuda_version().unwrap()).is_some(), "{} {}", row.product, row.month);
+    }
+    // Wheels: variants and lists name released versions.
+    let wheels = tables.wheels();
+    for row in wheels.torch_releases() {
+        for variant in row.variants.iter().flatten() {
+            let version = cudalint::compat::tables::wheel::local_cuda(variant).unwrap();
+            assert!(toolkits.closest(version).is_some(), "{} {variant}", row.version);
+        }
+        assert!(row.pypi_cuda.is_none() == row.pypi_minor.is_none(), "{}", row.version);
+    }
+    for row in wheels.torch_archs() {
+        let toolkit = toolkits.closest(row.cuda).unwrap();
+        for cc in row.x86_64.iter().chain(row.aarch64.iter().flatten()).chain(row.ptx.iter().flatten()) {
+            assert!(toolkit.sm.contains(&cc.sm_number()), "{:?} {} {cc}", row.versions, row.cuda);
+        }
+    }
 }

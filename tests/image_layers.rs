@@ -1,5 +1,14 @@
 //! Layers that are damaged, hostile or merely odd: what is good is seen, what is not is said, nothing else happens.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
 #[path = "support/oci.rs"]
 mod oci;
 #[path = "support/scan.rs"]

@@ -93,7 +93,7 @@ pub(super) struct TargetArgs {
     /// A named set of drivers and GPUs from the configuration
     #[arg(long, value_name = "NAME", conflicts_with_all = ["driver", "gpu"], help_heading = "Target")]
     pub(super) fleet: Option<String>,
-    /// Drivers and GPUs of a cluster: the output of `kubectl get nodes -o json`
+    /// Drivers and GPUs of a cluster: the output of `kubectl get nodes -o json`, or `-` to read it from standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["driver", "gpu", "fleet"], value_hint = ValueHint::FilePath, help_heading = "Target")]
     pub(super) nodes: Option<PathBuf>,
     /// Who injects the driver, and where
@@ -322,17 +322,20 @@ pub(super) struct MatrixArgs {
 #[derive(Debug, Args)]
 pub(super) struct CompatArgs {
     /// CUDA version of the program: 12.4.1
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", required_unless_present_any = ["sass", "ptx"])]
     pub(super) cuda: Option<String>,
     #[command(flatten)]
     pub(super) target: TargetArgs,
-    /// SASS targets in the program: 8.0,9.0a
+    /// Platform of the program [default: linux/amd64]
+    #[arg(long, value_name = "OS/ARCH", help_heading = "Target")]
+    pub(super) platform: Option<String>,
+    /// Machine code in the program: 8.0,9.0a or sm_80,sm_90a
     #[arg(long, value_name = "LIST")]
     pub(super) sass: Option<String>,
-    /// PTX targets in the program: 9.0, or 9.0:8.4 with the PTX ISA version
+    /// PTX in the program: 9.0, or 9.0:8.4 with the version of its instruction set
     #[arg(long, value_name = "LIST")]
     pub(super) ptx: Option<String>,
-    /// The cuda-compat package on the loader's path: 12-4
+    /// The cuda-compat package in the container: 12-4
     #[arg(long, value_name = "X-Y")]
     pub(super) compat_package: Option<String>,
     #[command(flatten)]
@@ -344,45 +347,48 @@ pub(super) struct CompatArgs {
 
 /// Options of `require`.
 #[derive(Debug, Args)]
+#[command(after_help = "What is not given is unknown to the container library, and a condition about what it does not know is \
+true. Over a set of drivers the CUDA version of each comes from the tables unless --cuda gives one.\n\nExit status: 0 \
+satisfied (or unknown over a set), 1 unsatisfied or invalid, 2 usage.")]
 pub(super) struct RequireArgs {
     /// Requirements, each as one NVIDIA_REQUIRE_* variable holds it
-    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    #[arg(value_name = "EXPR")]
     pub(super) exprs: Vec<String>,
-    /// Full version of the host driver, or a set of drivers
-    #[arg(long, value_name = "SPEC")]
+    /// Version of the host driver (535.104.05), `host`, or a set of drivers (525, 525..=550)
+    #[arg(long, value_name = "SPEC", conflicts_with = "env", help_heading = "Host")]
     pub(super) driver: Option<String>,
     /// CUDA version that the host driver reports
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", conflicts_with = "env", help_heading = "Host")]
     pub(super) cuda: Option<String>,
     /// Brand of the visible GPU: tesla, geforce, …
-    #[arg(long, value_name = "WORD")]
+    #[arg(long, value_name = "WORD", conflicts_with = "env", help_heading = "Host")]
     pub(super) brand: Option<String>,
     /// Compute capability of the visible GPU
-    #[arg(long, value_name = "CC")]
+    #[arg(long, value_name = "CC", conflicts_with = "env", help_heading = "Host")]
     pub(super) arch: Option<String>,
-    /// Who evaluates: the runtime's hook, CDI (nobody), or the csv mode of Jetson
-    #[arg(long, value_name = "PROFILE", default_value = "docker")]
+    /// Who evaluates: the runtime's hook, CDI and GKE (nobody), or the csv mode of Jetson
+    #[arg(long, value_name = "PROFILE", default_value = "docker", help_heading = "Host")]
     pub(super) host: Host,
-    /// A variable of the container's environment (repeatable): say what the hook makes of it
-    #[arg(long, value_name = "NAME=VALUE", allow_hyphen_values = true, conflicts_with = "exprs")]
-    pub(super) env: Vec<String>,
+    /// Variables of the container's environment (repeatable): say what the hook makes of them
+    #[arg(long, value_name = "NAME=VALUE", num_args = 0.., conflicts_with = "exprs", help_heading = "Environment")]
+    pub(super) env: Option<Vec<String>>,
     /// The container is privileged
-    #[arg(long, requires = "env")]
+    #[arg(long, requires = "env", help_heading = "Environment")]
     pub(super) privileged: bool,
-    /// Host option accept-nvidia-visible-devices-envvar-when-unprivileged is false
-    #[arg(long, requires = "env")]
-    pub(super) no_envvar_when_unprivileged: bool,
-    /// Host option accept-nvidia-visible-devices-as-volume-mounts is true
-    #[arg(long, requires = "env")]
+    /// Host option accept-nvidia-visible-devices-envvar-when-unprivileged
+    #[arg(long, requires = "env", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Environment")]
+    pub(super) accept_envvar_unprivileged: Option<bool>,
+    /// Host option accept-nvidia-visible-devices-as-volume-mounts
+    #[arg(long, requires = "env", help_heading = "Environment")]
     pub(super) accept_volume_mounts: bool,
-    /// A mount of the container, for devices asked for by volume mounts (repeatable)
-    #[arg(long, value_name = "PATH", requires = "env")]
-    pub(super) mount: Vec<String>,
-    /// Host option disable-require is true
-    #[arg(long, requires = "env")]
+    /// A mount of the container (repeatable): SOURCE:DESTINATION, or a destination that /dev/null is mounted on
+    #[arg(long = "mount", alias = "mounts", value_name = "PATH", requires = "env", help_heading = "Environment")]
+    pub(super) mounts: Vec<String>,
+    /// Host option disable-require
+    #[arg(long, requires = "env", help_heading = "Environment")]
     pub(super) config_disable_require: bool,
     /// Host option swarm-resource
-    #[arg(long, value_name = "NAME", requires = "env")]
+    #[arg(long, value_name = "NAME", requires = "env", help_heading = "Environment")]
     pub(super) swarm_resource: Option<String>,
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = "Output")]

@@ -97,11 +97,20 @@ struct Checked<'s> {
 
 impl<'s> Checked<'s> {
     fn gpus(&self) -> Vec<Option<&'s Gpu>> {
-        if self.situation.gpus.is_empty() { vec![None] } else { self.situation.gpus.iter().map(Some).collect() }
+        if self.situation.gpus.is_empty() {
+            vec![None]
+        } else {
+            self.situation.gpus.iter().map(Some).collect()
+        }
     }
 
     /// Whether CUDA version and code run on all drivers and GPUs of the situation.
-    fn runs(&self, cuda: Option<CudaVersion>, code: Option<&DeviceCode>, compat: Option<&CompatLibrary>) -> bool {
+    fn runs(
+        &self,
+        cuda: Option<CudaVersion>,
+        code: Option<&DeviceCode>,
+        compat: Option<&CompatLibrary>,
+    ) -> bool {
         self.gpus().into_iter().all(|gpu| {
             let question = Question { cuda, code, compat, gpu, ..Question::new(HostDriver::L4t("")) };
             judge_over(&question, self.situation.drivers, self.tables).range.word == RangeWord::All
@@ -112,7 +121,8 @@ impl<'s> Checked<'s> {
     fn admitted(&self, requirements: &[String]) -> bool {
         !self.situation.requirements_checked
             || self.gpus().into_iter().all(|gpu| {
-                evaluate_drivers(requirements, self.situation.drivers, gpu, self.tables).range.word == RangeWord::All
+                evaluate_drivers(requirements, self.situation.drivers, gpu, self.tables).range.word
+                    == RangeWord::All
             })
     }
 
@@ -139,12 +149,19 @@ impl<'s> Checked<'s> {
         rows.into_iter().find_map(|row| {
             let cudnn = base.cudnn.and_then(|cudnn| super::image::cudnn_of(row, cudnn));
             let flavor = base.flavor.or(Some(Flavor::Devel));
-            let tag = CudaTag { version: row.version, cudnn, flavor, os: base.os.clone(), unknown_words: Vec::new() };
+            let tag = CudaTag {
+                version: row.version,
+                cudnn,
+                flavor,
+                os: base.os.clone(),
+                unknown_words: Vec::new(),
+            };
             if base.cudnn.is_some() && cudnn.is_none() {
                 return None;
             }
             let requirement = images.require_for(row.version, self.situation.arch, os)?;
-            let holds = self.runs(Some(row.version), self.situation.code, None) && self.admitted(&[requirement]);
+            let holds =
+                self.runs(Some(row.version), self.situation.code, None) && self.admitted(&[requirement]);
             holds.then(|| Cure::BaseTag { tag: tag.spelled(), cuda: row.version })
         })
     }
@@ -159,18 +176,24 @@ impl<'s> Checked<'s> {
             .filter(|(cuda, _)| Some(cuda.minor_only()) != self.situation.cuda.map(CudaVersion::minor_only))
             .collect();
         // The newest that holds takes the least away.
-        candidates.sort_by(|a, b| b.0.cmp(&a.0));
+        candidates.sort_by_key(|(cuda, _)| std::cmp::Reverse(*cuda));
         candidates.into_iter().find_map(|(cuda, variant)| {
             let code = wheels.torch_arch(release, cuda).and_then(|row| {
                 let sass = row.sass(self.situation.arch)?.iter().map(|cc| SmTarget::plain(*cc)).collect();
-                let ptx = row.ptx.as_ref()?.iter().map(|cc| Ptx { target: SmTarget::plain(*cc), isa: None }).collect();
+                let ptx = row
+                    .ptx
+                    .as_ref()?
+                    .iter()
+                    .map(|cc| Ptx { target: SmTarget::plain(*cc), isa: None })
+                    .collect();
                 Some(DeviceCode { sass, ptx })
             });
             // Without a list of its code nothing can be promised for given GPUs.
             if code.is_none() && !self.situation.gpus.is_empty() {
                 return None;
             }
-            let holds = self.runs(Some(cuda), code.as_ref(), None) && self.admitted(self.situation.requirements);
+            let holds =
+                self.runs(Some(cuda), code.as_ref(), None) && self.admitted(self.situation.requirements);
             holds.then(|| Cure::WheelIndex { variant: variant.clone(), cuda })
         })
     }
@@ -246,8 +269,12 @@ impl<'s> Checked<'s> {
             .filter(|target| {
                 let with = |gpu: &&Gpu| SmTarget::plain(gpu.cc) == *target;
                 self.situation.gpus.iter().filter(with).any(|gpu| {
-                    let question =
-                        Question { cuda: Some(cuda), code: Some(code), gpu: Some(gpu), ..Question::new(HostDriver::L4t("")) };
+                    let question = Question {
+                        cuda: Some(cuda),
+                        code: Some(code),
+                        gpu: Some(gpu),
+                        ..Question::new(HostDriver::L4t(""))
+                    };
                     judge_over(&question, self.situation.drivers, self.tables).range.word != RangeWord::All
                 })
             })

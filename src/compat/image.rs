@@ -108,7 +108,9 @@ impl CudaTag {
 /// `ubuntu22.04`, `ubi8`, `cm2`, `azl3`: letters, then a number.
 fn is_system(word: &str) -> bool {
     let rest = word.trim_start_matches(|c: char| c.is_ascii_lowercase());
-    rest.len() < word.len() && !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    rest.len() < word.len()
+        && !rest.is_empty()
+        && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// What is wrong with an nvidia/cuda tag.
@@ -215,11 +217,22 @@ fn status(tag: &CudaTag, tables: &Tables) -> TagStatus {
         };
     }
     let Some(row) = row else {
-        let newest_patch = images.cuda_images().iter().filter(|row| row.version.minor_only() == version.minor_only()).map(|row| row.version).max();
+        let newest_patch = images
+            .cuda_images()
+            .iter()
+            .filter(|row| row.version.minor_only() == version.minor_only())
+            .map(|row| row.version)
+            .max();
         return match (version.patch, newest_patch) {
             (None, Some(_)) => never(vec![TagProblem::PatchMissing], tag, tables),
-            (Some(_), Some(newest)) if version > newest && tables.toolkits().get(version).is_some() => TagStatus::NewerThanTable,
-            (Some(_), Some(newest)) if version > newest && newest.minor_only() == tables_newest_minor(tables) => TagStatus::NewerThanTable,
+            (Some(_), Some(newest)) if version > newest && tables.toolkits().get(version).is_some() => {
+                TagStatus::NewerThanTable
+            }
+            (Some(_), Some(newest))
+                if version > newest && newest.minor_only() == tables_newest_minor(tables) =>
+            {
+                TagStatus::NewerThanTable
+            }
             (Some(_), _) if tables.toolkits().get(version).is_some() => {
                 TagStatus::NoLongerListed { suggestion: suggest(tag, tables) }
             }
@@ -235,12 +248,23 @@ fn status(tag: &CudaTag, tables: &Tables) -> TagStatus {
         // A distribution that no listed image has yet, on the newest version: it may have been added since.
         return TagStatus::NewerThanTable;
     }
+    // Sources of versions under end of life were trimmed: an OS between the first and the last version that had it may
+    // well have been offered.
+    let maybe_trimmed = |problem: &TagProblem| {
+        let within = |first: &CudaVersion, last: &CudaVersion| *first <= version && version <= *last;
+        row.listed_eol
+            && matches!(problem, TagProblem::SystemNotOffered { first: Some(first), last: Some(last), .. } if within(first, last))
+    };
+    if found.iter().all(maybe_trimmed) {
+        return TagStatus::NoLongerListed { suggestion: suggest(tag, tables) };
+    }
     never(found, tag, tables)
 }
 
 /// The newest update of the same minor with the same parts, where there is one.
 fn newer_update(tag: &CudaTag, tables: &Tables) -> Option<String> {
-    let same_minor = |row: &&CudaImage| row.version.minor_only() == tag.version.minor_only() && row.version > tag.version;
+    let same_minor =
+        |row: &&CudaImage| row.version.minor_only() == tag.version.minor_only() && row.version > tag.version;
     let rows = tables.images().cuda_images().iter().rev().filter(same_minor);
     rows.map(|row| (CudaTag { version: row.version, ..tag.clone() }, row))
         .find(|(newer, row)| problems(newer, row, tables).is_empty())
@@ -270,8 +294,14 @@ fn problems(tag: &CudaTag, row: &CudaImage, tables: &Tables) -> Vec<TagProblem> 
     match &tag.os {
         None => problems.push(TagProblem::SystemMissing),
         Some(os) if !row.os.contains(os) => {
-            let with = || tables.images().cuda_images().iter().filter(|row| row.os.contains(os)).map(|row| row.version);
-            problems.push(TagProblem::SystemNotOffered { os: os.clone(), first: with().min(), last: with().max() });
+            let with = || {
+                tables.images().cuda_images().iter().filter(|row| row.os.contains(os)).map(|row| row.version)
+            };
+            problems.push(TagProblem::SystemNotOffered {
+                os: os.clone(),
+                first: with().min(),
+                last: with().max(),
+            });
         }
         Some(_) => {}
     }
@@ -322,7 +352,8 @@ fn suggest(tag: &CudaTag, tables: &Tables) -> Option<String> {
     };
     let same_minor = || images.iter().rev().filter(|row| row.version.minor_only() == minor);
     let same_major = || {
-        let distance = |row: &&CudaImage| (row.version.minor.abs_diff(minor.minor), std::cmp::Reverse(row.version));
+        let distance =
+            |row: &&CudaImage| (row.version.minor.abs_diff(minor.minor), std::cmp::Reverse(row.version));
         let mut rows: Vec<_> = images.iter().filter(|row| row.version.major == minor.major).collect();
         rows.sort_by_key(distance);
         rows.into_iter()
@@ -351,8 +382,13 @@ fn suggest(tag: &CudaTag, tables: &Tables) -> Option<String> {
     if cudnn.is_some() && flavor == Flavor::Base {
         flavor = Flavor::Runtime;
     }
-    let suggested =
-        CudaTag { version: row.version, cudnn, flavor: Some(flavor), os: Some(os), unknown_words: Vec::new() };
+    let suggested = CudaTag {
+        version: row.version,
+        cudnn,
+        flavor: Some(flavor),
+        os: Some(os),
+        unknown_words: Vec::new(),
+    };
     Some(suggested.spelled())
 }
 
@@ -360,7 +396,11 @@ fn suggest(tag: &CudaTag, tables: &Tables) -> Option<String> {
 fn near_system(os: &str, offered: &[String]) -> Option<String> {
     let split = |os: &str| {
         let family = os.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').to_owned();
-        let number = os.trim_start_matches(|c: char| c.is_ascii_lowercase()).replace('.', "").parse::<u32>().unwrap_or(0);
+        let number = os
+            .trim_start_matches(|c: char| c.is_ascii_lowercase())
+            .replace('.', "")
+            .parse::<u32>()
+            .unwrap_or(0);
         (family, number)
     };
     let (family, number) = split(os);
@@ -433,7 +473,8 @@ pub fn pytorch_tag(tag: &str) -> Option<PytorchTag> {
     let mut words = tag.split('-');
     let version = words.next()?;
     let numbers = version.split('.').count();
-    let plain = version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let plain =
+        version.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     let cuda = words.next()?.strip_prefix("cuda")?.parse().ok()?;
     let cudnn = words.next()?.strip_prefix("cudnn")?.parse().ok()?;
     let flavor = Flavor::from_word(words.next()?).filter(|flavor| *flavor != Flavor::Base)?;

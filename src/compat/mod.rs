@@ -18,7 +18,9 @@ pub use gpu::{Gpu, GpuError, GpuList};
 pub use range::{RangeVerdict, RangeWord, Truth};
 pub use tables::Tables;
 pub use target::{HostProfile, Pool, Target};
-pub use verdict::{Answer, CompatLibrary, DeviceCode, HostDriver, Ptx, Question, Verdict, judge, least_driver};
+pub use verdict::{
+    Answer, CompatLibrary, DeviceCode, HostDriver, Ptx, Question, Verdict, judge, least_driver,
+};
 pub use version::{
     ComputeCapability, CudaVersion, CudnnVersion, DriverBranch, DriverVersion, PtxIsa, SmSuffix, SmTarget,
     VersionError,

@@ -82,13 +82,17 @@ pub fn parse_nodes(text: &str, tables: &Tables) -> Result<NodePools, NodesError>
         (Some(items), _) => items,
         (None, Some(metadata)) if document.kind.as_deref() == Some("Node") => vec![Node { metadata }],
         _ => {
-            let problem = "there is neither `items` nor a node; write the output of `kubectl get nodes -o json`".to_owned();
+            let problem =
+                "there is neither `items` nor a node; write the output of `kubectl get nodes -o json`"
+                    .to_owned();
             return Err(NodesError { line: 1, column: 1, problem });
         }
     };
     let mut result = NodePools::default();
-    let mut pools: BTreeMap<(Option<DriverVersion>, Option<String>, Option<ComputeCapability>, bool), Vec<String>> =
-        BTreeMap::new();
+    let mut pools: BTreeMap<
+        (Option<DriverVersion>, Option<String>, Option<ComputeCapability>, bool),
+        Vec<String>,
+    > = BTreeMap::new();
     for Node { metadata } in nodes {
         let labels = Labels(&metadata.labels);
         if !labels.has_gpu() {
@@ -113,7 +117,9 @@ pub fn parse_nodes(text: &str, tables: &Tables) -> Result<NodePools, NodesError>
         if gpu.is_none()
             && let (Some(product), Some(node)) = (&product, nodes.first())
         {
-            result.problems.push(format!("{node}: the GPU `{product}` is not known and no label tells its compute capability"));
+            result.problems.push(format!(
+                "{node}: the GPU `{product}` is not known and no label tells its compute capability"
+            ));
         }
         result.pools.push(Pool { driver, gpu, product, mig, nodes });
     }
@@ -175,7 +181,10 @@ impl Labels<'_> {
 
     fn is_mig(&self) -> bool {
         let product_is_slice = self.get("gpu.product").is_some_and(|product| product.contains("-MIG-"));
-        product_is_slice || self.0.iter().any(|(name, value)| name.starts_with("nvidia.com/mig-") && name.ends_with(".count") && value != "0")
+        product_is_slice
+            || self.0.iter().any(|(name, value)| {
+                name.starts_with("nvidia.com/mig-") && name.ends_with(".count") && value != "0"
+            })
     }
 }
 
@@ -184,8 +193,12 @@ mod tests {
     use super::*;
 
     fn node(name: &str, labels: &[(&str, &str)]) -> String {
-        let labels: Vec<String> = labels.iter().map(|(key, value)| format!("\"nvidia.com/{key}\": \"{value}\"")).collect();
-        format!("{{\"metadata\": {{\"name\": \"{name}\", \"labels\": {{{}}}}}, \"status\": {{}}}}", labels.join(","))
+        let labels: Vec<String> =
+            labels.iter().map(|(key, value)| format!("\"nvidia.com/{key}\": \"{value}\"")).collect();
+        format!(
+            "{{\"metadata\": {{\"name\": \"{name}\", \"labels\": {{{}}}}}, \"status\": {{}}}}",
+            labels.join(",")
+        )
     }
 
     fn list(nodes: &[String]) -> NodePools {
@@ -202,13 +215,22 @@ mod tests {
             ("cuda.driver.rev", "05"),
             ("gpu.product", "NVIDIA-A100-SXM4-80GB"),
         ];
-        let slice = [("cuda.driver-version.full", "535.104.05"), ("gpu.product", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb")];
+        let slice =
+            [("cuda.driver-version.full", "535.104.05"), ("gpu.product", "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb")];
         let pools = list(&[
             node("b", &full),
             node("a", &old),
             node("c", &slice),
             node("d", &[]),
-            node("e", &[("gpu.product", "Tesla-T4-SHARED"), ("cuda.driver-version.major", "565"), ("cuda.driver-version.minor", "77"), ("cuda.driver-version.revision", "")]),
+            node(
+                "e",
+                &[
+                    ("gpu.product", "Tesla-T4-SHARED"),
+                    ("cuda.driver-version.major", "565"),
+                    ("cuda.driver-version.minor", "77"),
+                    ("cuda.driver-version.revision", ""),
+                ],
+            ),
         ]);
         let shown: Vec<String> = pools
             .pools
@@ -232,15 +254,27 @@ mod tests {
     fn what_the_labels_do_not_tell_is_said() {
         let pools = list(&[
             node("x", &[("gpu.product", "NVIDIA-Q9000"), ("cuda.driver-version.full", "550.54.15")]),
-            node("y", &[("gpu.product", "NVIDIA-Q9000"), ("gpu.compute.major", "8"), ("gpu.compute.minor", "6")]),
+            node(
+                "y",
+                &[("gpu.product", "NVIDIA-Q9000"), ("gpu.compute.major", "8"), ("gpu.compute.minor", "6")],
+            ),
             node("z", &[("gpu.present", "true")]),
         ]);
         assert_eq!(pools.pools.len(), 3);
-        assert!(pools.problems.iter().any(|p| p == "x: the GPU `NVIDIA-Q9000` is not known and no label tells its compute capability"));
+        assert!(
+            pools
+                .problems
+                .iter()
+                .any(|p| p
+                    == "x: the GPU `NVIDIA-Q9000` is not known and no label tells its compute capability")
+        );
         assert!(pools.problems.iter().any(|p| p == "y: no label tells the driver version"));
         assert!(pools.problems.iter().any(|p| p == "z: no label tells the GPU"));
         let known = pools.pools.iter().find(|pool| pool.nodes == ["y"]).unwrap().gpu.clone().unwrap();
-        assert_eq!((known.name.as_str(), known.cc, known.class), ("NVIDIA-Q9000", ComputeCapability::new(8, 6), None));
+        assert_eq!(
+            (known.name.as_str(), known.cc, known.class),
+            ("NVIDIA-Q9000", ComputeCapability::new(8, 6), None)
+        );
     }
 
     #[test]
@@ -250,6 +284,11 @@ mod tests {
         assert!(error("{}").starts_with("1:1: there is neither `items` nor a node"));
         let deep = "[".repeat(100_000);
         assert!(error(&deep).contains("this is no output"));
-        assert_eq!(parse_nodes("{\"kind\":\"Node\",\"metadata\":{\"name\":\"n\"}}", Tables::builtin()).unwrap().without_gpu, 1);
+        assert_eq!(
+            parse_nodes("{\"kind\":\"Node\",\"metadata\":{\"name\":\"n\"}}", Tables::builtin())
+                .unwrap()
+                .without_gpu,
+            1
+        );
     }
 }

@@ -15,9 +15,12 @@ impl PathBase {
         Self { root: steps(&[], root), current: steps(&[], current) }
     }
 
-    /// The name relative to the root. What lies outside the root keeps its (tidied) name.
+    /// The name relative to the root. What lies outside the root keeps its (tidied) name, and so does `-`, standard input.
     #[must_use]
     pub fn relative(&self, name: &str) -> String {
+        if name == "-" {
+            return name.to_owned();
+        }
         let absolute = is_absolute(name);
         let start = if absolute { &[][..] } else { &self.current[..] };
         let full = steps(start, name);
@@ -77,7 +80,7 @@ mod tests {
         }
         assert_eq!(sub.relative("Dockerfile"), "images/Dockerfile");
         assert_eq!(sub.relative("../Dockerfile"), "Dockerfile");
-        assert_eq!(sub.relative("-"), "images/-");
+        assert_eq!(sub.relative("-"), "-");
     }
 
     #[test]

@@ -17,8 +17,10 @@ mod fatbin;
 mod header;
 mod keep;
 mod lz4;
+mod notes;
 mod parse;
 mod ptx;
+mod result;
 mod scan;
 mod search;
 mod sparse;
@@ -34,4 +36,5 @@ pub use facts::{
     Class, ElfFacts, Endian, Machine, Note, ObjectType, Part, PartState, Parts, Section, Symbol, SymbolKind,
     VersionDefinition, VersionNeed,
 };
-pub use scan::{FileKind, Problem, ScannedFile, Scanner, prefilter, scan};
+pub use result::{FileKind, Problem, ScannedFile};
+pub use scan::{Scanner, prefilter, scan};

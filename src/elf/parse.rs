@@ -1,18 +1,19 @@
 //! ELF facts from the bytes that were kept.
 
 use super::facts::{
-    Class, ElfFacts, Note, ObjectType, PartState, Parts, Section, Symbol, SymbolKind, VersionDefinition,
+    Class, ElfFacts, ObjectType, PartState, Parts, Section, Symbol, SymbolKind, VersionDefinition,
     VersionNeed,
 };
 use super::header::{
-    DynamicTags, Header, PT_DYNAMIC, PT_NOTE, SHT_DYNAMIC, SHT_DYNSYM, SHT_NOBITS, SHT_NOTE, SectionHeader,
-    Segment, file_offset,
+    DynamicTags, Header, PT_DYNAMIC, SHT_DYNAMIC, SHT_DYNSYM, SHT_NOBITS, SHT_NOTE, SectionHeader, Segment,
+    file_offset,
 };
 use super::keep::Keeper;
+use super::notes;
 use super::sparse::Sparse;
 
-/// Longest path list that is read.
-const PATH_BYTES: usize = 16 << 10;
+/// Longest path list that is read. Bazel writes long ones.
+const PATH_BYTES: usize = 256 << 10;
 /// Longest file or version name that is read.
 const NAME_BYTES: usize = 1 << 10;
 /// Longest section name that is read.
@@ -27,12 +28,6 @@ const MAX_VERSIONS: usize = 16_384;
 const MAX_SYMBOLS: usize = 16_384;
 /// Symbols looked at; the largest measured table has about a million.
 const MAX_TABLE: u64 = 1 << 23;
-/// Notes kept.
-const MAX_NOTES: usize = 64;
-/// Longest note that is kept.
-const NOTE_BYTES: usize = 16 << 10;
-/// Owner of the forward compatibility note.
-const NVIDIA_OWNER: &[u8] = b"NVIDIA Corporation";
 /// Sections of interest kept.
 const MAX_SECTIONS: usize = 4_096;
 /// UPX leaves its mark within the first 4 KiB.
@@ -47,7 +42,7 @@ pub(super) fn facts(keeper: &Keeper) -> Option<ElfFacts> {
     let mut facts = empty(&header);
     facts.parts.segments = state(header.promises_segments(), segments_whole);
 
-    let names = SectionNames::new(&header, data, &sections);
+    let names = SectionNames::new(&header, keeper.names(), &sections);
     let named = names.whole;
     facts.parts.sections = state(header.promises_sections(), sections_whole && named);
     facts.sections = sections
@@ -90,7 +85,7 @@ pub(super) fn facts(keeper: &Keeper) -> Option<ElfFacts> {
     {
         facts.parts.dynamic = PartState::Unreadable;
     }
-    read_notes(&mut facts, &header, data, &segments, &sections, &names);
+    notes::read(&mut facts, &header, data, &segments, &sections, &names);
     facts.packed = dynamic.is_none() && !header.promises_sections() && {
         let start = data.chunk(0);
         memchr::memmem::find(start.get(..UPX_WINDOW).unwrap_or(start), b"UPX!").is_some()
@@ -98,7 +93,7 @@ pub(super) fn facts(keeper: &Keeper) -> Option<ElfFacts> {
     Some(facts)
 }
 
-fn state(present: bool, whole: bool) -> PartState {
+pub(super) fn state(present: bool, whole: bool) -> PartState {
     match (present, whole) {
         (false, _) => PartState::Absent,
         (true, true) => PartState::Read,
@@ -133,7 +128,7 @@ fn empty(header: &Header) -> ElfFacts {
 }
 
 /// The section name table.
-struct SectionNames<'a> {
+pub(super) struct SectionNames<'a> {
     data: &'a Sparse,
     offset: Option<u64>,
     size: u64,
@@ -144,11 +139,13 @@ impl<'a> SectionNames<'a> {
     fn new(header: &Header, data: &'a Sparse, sections: &[SectionHeader]) -> Self {
         let table = header.name_section(sections);
         let (offset, size) = table.map_or((None, 0), |section| (Some(section.offset), section.size));
-        let whole = table.is_some() && (size == 0 || !data.chunk(offset.unwrap_or(u64::MAX)).is_empty());
+        let whole = offset
+            .zip(usize::try_from(size).ok())
+            .is_some_and(|(offset, size)| data.get(offset, size).is_some());
         Self { data, offset, size, whole }
     }
 
-    fn of(&self, section: &SectionHeader) -> Option<String> {
+    pub fn of(&self, section: &SectionHeader) -> Option<String> {
         let name = u64::from(section.name);
         (name < self.size)
             .then(|| self.data.text(self.offset?.checked_add(name)?, SECTION_NAME_BYTES))
@@ -164,7 +161,7 @@ pub(super) fn section_map(
 ) -> Option<Vec<(u64, u64, String)>> {
     let header = keeper.header()?;
     let (sections, whole) = header.sections(keeper.data());
-    let names = SectionNames::new(&header, keeper.data(), &sections);
+    let names = SectionNames::new(&header, keeper.names(), &sections);
     if sections.is_empty() || !whole || !names.whole {
         return None;
     }
@@ -418,92 +415,6 @@ fn read_symbols(
 /// Names of NVIDIA's C interfaces: `cuda*`, `__cuda*`, `cu*` and `nvml*`.
 fn is_cuda_name(name: &[u8]) -> bool {
     name.starts_with(b"cu") || name.starts_with(b"__cuda") || name.starts_with(b"nvml")
-}
-
-/// Reads note sections, and note segments where there are no sections.
-fn read_notes(
-    facts: &mut ElfFacts,
-    header: &Header,
-    data: &Sparse,
-    segments: &[Segment],
-    sections: &[SectionHeader],
-    names: &SectionNames<'_>,
-) {
-    let mut whole = true;
-    let mut areas: Vec<(u64, u64, u64, Option<String>)> = sections
-        .iter()
-        .filter(|section| section.kind == SHT_NOTE)
-        .take(MAX_NOTES)
-        .map(|section| (section.offset, section.size, section.align, names.of(section)))
-        .collect();
-    for segment in segments.iter().filter(|segment| segment.kind == PT_NOTE) {
-        let covered = |(offset, size, ..): &(u64, u64, u64, Option<String>)| {
-            segment.offset <= *offset
-                && offset.saturating_add(*size) <= segment.offset.saturating_add(segment.size)
-        };
-        if areas.len() < 2 * MAX_NOTES && !areas.iter().any(covered) {
-            areas.push((segment.offset, segment.size, segment.align, None));
-        }
-    }
-    let present = !areas.is_empty();
-    let by_section = areas.iter().any(|(.., section)| section.is_some());
-    for (offset, size, align, section) in areas {
-        let area = usize::try_from(size).ok().and_then(|size| data.get(offset, size));
-        let Some(area) = area else {
-            whole = false;
-            continue;
-        };
-        // patchelf gives a note of four-byte padding to a section aligned to eight.
-        let eight = align == 8 && notes_in(facts, header, &area, 8, section.as_deref());
-        let readable = eight || notes_in(facts, header, &area, 4, section.as_deref());
-        // patchelf also moves note sections and leaves the segment pointing to what took their place.
-        whole &= readable || (section.is_none() && by_section);
-    }
-    facts.parts.notes = state(present, whole);
-}
-
-fn notes_in(facts: &mut ElfFacts, header: &Header, area: &[u8], align: usize, section: Option<&str>) -> bool {
-    let n = header.numbers;
-    let padded = |len: usize| len.checked_next_multiple_of(align);
-    let mut at = 0usize;
-    while at.saturating_add(12) <= area.len() {
-        let Some((kind, owner, data, next)) = (|| {
-            let name_size = usize::try_from(n.u32(area, at)?).ok()?;
-            let data_size = usize::try_from(n.u32(area, at.checked_add(4)?)?).ok()?;
-            let kind = n.u32(area, at.checked_add(8)?)?;
-            let name_at = at.checked_add(12)?;
-            let name_end = name_at.checked_add(name_size)?;
-            let owner = area.get(name_at..name_end)?;
-            if owner.strip_suffix(b"\0") == Some(NVIDIA_OWNER) {
-                // Its padding differs between builds; the text says itself where it ends.
-                let rest = area.get(name_end..)?;
-                let data = rest.get(..data_size.saturating_add(16)).unwrap_or(rest);
-                return Some((kind, owner, data, padded(name_end.checked_add(data_size)?)?));
-            }
-            let data_at = padded(name_end)?;
-            let data_end = data_at.checked_add(data_size)?;
-            Some((kind, owner, area.get(data_at..data_end)?, padded(data_end)?))
-        })() else {
-            return false;
-        };
-        let owner = String::from_utf8_lossy(owner).trim_end_matches('\0').to_owned();
-        at = next;
-        match (owner.as_str(), kind) {
-            ("GNU", 3) => {
-                if data.len() <= 64 {
-                    facts.build_id = Some(data.iter().map(|byte| format!("{byte:02x}")).collect());
-                }
-            }
-            ("GNU", 5) => {}
-            _ => {
-                let note = Note { section: section.map(str::to_owned), owner, kind, data: data.to_vec() };
-                if data.len() <= NOTE_BYTES && facts.notes.len() < MAX_NOTES && !facts.notes.contains(&note) {
-                    facts.notes.push(note);
-                }
-            }
-        }
-    }
-    true
 }
 
 impl ElfFacts {

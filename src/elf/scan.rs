@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, Read};
 
 use memchr::memmem::Finder;
-use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
 
@@ -12,8 +11,9 @@ use super::collect::{Collector, Places};
 use super::facts::{ElfFacts, Machine};
 use super::fatbin::{self, CONTAINER_BYTES, ENTRY_BYTES, EntryHeader, PEEK_BYTES};
 use super::keep::Keeper;
+use super::result::{FileKind, Problem, ScannedFile};
 use super::search::{self, Found, LOOK_AHEAD, LOOK_BEHIND, Searchers};
-use super::{CudartEvidence, DeviceCode, DriverLibrary, cudart, driver, parse, ptx};
+use super::{DeviceCode, cudart, driver, parse, ptx};
 
 /// Bytes of the window that moves over the file.
 const WINDOW: usize = 512 << 10;
@@ -24,109 +24,6 @@ const STUB_PREFIXES: [&str; 8] =
 const MIN_BYTES: u64 = 512;
 
 const _: () = assert!(WINDOW > 2 * (fatbin::MAX_ENTRY_HEADER + PEEK_BYTES + LOOK_AHEAD + LOOK_BEHIND));
-
-/// What a file is, by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileKind {
-    /// ELF, host or device code.
-    Elf,
-    /// A `!<arch>` archive of object files.
-    Archive,
-    /// A bare fatbin.
-    Fatbin,
-    /// PTX text.
-    Ptx,
-    /// No byte at all.
-    Empty,
-    /// Anything else; only the first bytes were looked at.
-    Other,
-}
-
-/// Why something about a file may be missing.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "kebab-case", tag = "problem")]
-pub enum Problem {
-    /// The stream ended before the declared length.
-    #[error("the file ends after {read} of {declared} bytes")]
-    Truncated {
-        /// Bytes that came.
-        read: u64,
-        /// Bytes announced.
-        declared: u64,
-    },
-    /// The stream failed.
-    #[error("reading failed after {read} bytes: {message}")]
-    ReadFailed {
-        /// Bytes that came before.
-        read: u64,
-        /// What the stream said.
-        message: String,
-    },
-    /// A limit was reached.
-    #[error("the limit {limit} = {value} was reached; raise it with --limit {limit}=VALUE")]
-    Limit {
-        /// Name of the field in [`crate::limits::Limits`].
-        limit: String,
-        /// Its value.
-        value: u64,
-    },
-    /// A part of an ELF file is there but cannot be read.
-    #[error("the {part:?} of the ELF file cannot be read")]
-    Unreadable {
-        /// Which part.
-        part: super::Part,
-    },
-    /// The file is packed by UPX: nothing inside can be seen.
-    #[error("the program is packed by UPX: nothing inside it can be seen; unpack it with `upx -d` first")]
-    Packed,
-    /// Fatbin containers broke off inside.
-    #[error("{count} fatbin containers are damaged; device code after the damage is not seen")]
-    BrokenFatbin {
-        /// Number of containers.
-        count: u64,
-    },
-    /// The archive's member headers are damaged.
-    #[error("the archive is damaged at byte {offset}")]
-    BrokenArchive {
-        /// Where.
-        offset: u64,
-    },
-}
-
-/// Everything found in one file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScannedFile {
-    /// What the file is.
-    pub kind: FileKind,
-    /// Bytes read.
-    pub size: u64,
-    /// ELF facts (of ELF files only; not of the members of archives).
-    pub elf: Option<ElfFacts>,
-    /// The CUDA runtime in the file.
-    pub cudart: Option<CudartEvidence>,
-    /// The driver library that the file is.
-    pub driver: Option<DriverLibrary>,
-    /// Device code.
-    pub device_code: DeviceCode,
-    /// The file carries the SONAME of an NVIDIA library over the functions of a link-time stub.
-    pub stub: bool,
-    /// Names of CUDA libraries that occur as text and are not explained by NEEDED, SONAME or versions: candidates for
-    /// `dlopen`. Sorted, each as it stands in the file (`libcuda.so.1`).
-    pub dlopen: Vec<String>,
-    /// Why something may be missing; empty when the file was read whole.
-    pub problems: Vec<Problem>,
-    /// Most bytes of the file that were held in memory at once.
-    pub peak_kept_bytes: u64,
-}
-
-impl ScannedFile {
-    /// Whether everything in the file was seen.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.problems.is_empty()
-    }
-}
 
 /// Whether a file can hold anything of interest, from its first bytes (8 or more, where the file has them), its size
 /// and the last component of its path. Loses nothing of what [`scan`] finds.
@@ -366,7 +263,8 @@ impl<'s> Pass<'s> {
         let container = self.next_container(start, end);
         let stop = container.map_or(end, |(at, _)| at);
         self.raw_cubins(start, stop);
-        self.found.search(&self.scanner.searchers, self.machine(), &self.window, start, stop);
+        let machine = self.machine();
+        self.found.search(&self.scanner.searchers, machine, (self.base, &self.window), start, stop);
         self.at = stop;
         if let Some((at, size)) = container {
             self.container = Some((self.offset(at), size));
@@ -475,7 +373,8 @@ impl<'s> Pass<'s> {
                 file.peak_kept_bytes = members.peak;
                 Places::archive(members.sections, members.unknown)
             }
-            Structure::Elf(keeper) => {
+            Structure::Elf(mut keeper) => {
+                keeper.add_name_tables(&self.found.name_tables);
                 file.peak_kept_bytes = keeper.peak();
                 if let Some(facts) = parse::facts(&keeper) {
                     judge(&mut file, &facts, &self.found, &keeper, name, self.read);

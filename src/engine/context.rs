@@ -28,7 +28,12 @@ impl FolderContext {
             dockerfile.with_file_name(name)
         });
         let file = own.filter(|path| path.is_file()).unwrap_or_else(|| root.join(".dockerignore"));
-        Self { root: root.to_owned(), real_root: root.canonicalize().ok(), excluded: read_ignore(root, &file), limit: limits.text_bytes }
+        Self {
+            root: root.to_owned(),
+            real_root: root.canonicalize().ok(),
+            excluded: read_ignore(root, &file),
+            limit: limits.text_bytes,
+        }
     }
 
     /// The path below the root that `path` means; `None` when it leaves the root.
@@ -76,7 +81,10 @@ impl BuildContext for FolderContext {
             (Some(real), Some(root)) => real.starts_with(root),
             _ => false,
         };
-        let Some(metadata) = real.as_deref().and_then(|real| real.metadata().ok()).filter(|metadata| contained && metadata.is_file())
+        let Some(metadata) = real
+            .as_deref()
+            .and_then(|real| real.metadata().ok())
+            .filter(|metadata| contained && metadata.is_file())
         else {
             return ContextFile::Missing;
         };
@@ -106,7 +114,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let context = FolderContext::new(folder.path(), &folder.path().join("Dockerfile"), &Limits::default());
+        let context =
+            FolderContext::new(folder.path(), &folder.path().join("Dockerfile"), &Limits::default());
         (folder, context)
     }
 
@@ -150,7 +159,8 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         std::fs::write(outside.path().join("secret.txt"), "x").unwrap();
         let (folder, context) = context(&[("a.txt", "x")]);
-        std::os::unix::fs::symlink(outside.path().join("secret.txt"), folder.path().join("link.txt")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret.txt"), folder.path().join("link.txt"))
+            .unwrap();
         assert_eq!(context.read("link.txt"), ContextFile::Missing);
     }
 }

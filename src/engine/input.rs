@@ -32,7 +32,9 @@ pub enum Input {
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// Neither a path nor a reference.
-    #[error("`{given}` is neither a file or folder (there is none of that name) nor an image reference: {reference}")]
+    #[error(
+        "`{given}` is neither a file or folder (there is none of that name) nor an image reference: {reference}"
+    )]
     Neither {
         /// As the user wrote it.
         given: String,

@@ -2,8 +2,12 @@
 
 mod check;
 mod context;
+mod image;
 mod input;
+mod progress;
+mod source_lines;
 
 pub use check::{Options, check, check_dockerfile};
 pub use context::FolderContext;
+pub use image::ImageOptions;
 pub use input::{Input, InputError, resolve};

@@ -6,8 +6,8 @@ use super::Options;
 use super::text::{markup, where_is};
 use crate::diagnostics::{InputOutcome, Outcome, Severity};
 
-/// Writes the suites. Errors and warnings are failures, hints pass with a note, open questions are skipped, and what could
-/// not be read is an error. An input without any of them is one case that passed.
+/// Writes the suites. Errors and warnings are failures, what is info passes with a note, open questions are skipped, and
+/// what could not be read is an error. An input without any of them is one case that passed.
 pub(super) fn render(outcome: &Outcome, _: &Options<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(out, "<testsuites name=\"{}\">", markup(&outcome.tool.name))?;
@@ -20,8 +20,8 @@ pub(super) fn render(outcome: &Outcome, _: &Options<'_>, out: &mut dyn Write) ->
 fn write_suite(input: &InputOutcome, out: &mut dyn Write) -> io::Result<()> {
     let failures = input.known().filter(|reported| reported.finding.severity >= Severity::Warning).count();
     let skipped = input.unknown().count();
-    let errors = input.problems.len();
-    let tests = input.findings.len().saturating_add(errors).max(1);
+    let errors = if input.complete { 0 } else { input.problems.len() };
+    let tests = input.findings.len().saturating_add(input.problems.len()).max(1);
     let name = markup(&input.input);
     writeln!(
         out,

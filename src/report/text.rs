@@ -57,7 +57,7 @@ pub(super) fn substitute(c: char) -> Option<char> {
 }
 
 /// Writes JSON and a line feed. Characters that must not reach a terminal stand in strings only, and are escaped there.
-pub(super) fn write_json(value: &impl Serialize, pretty: bool, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_json(value: &impl Serialize, pretty: bool, out: &mut dyn Write) -> io::Result<()> {
     let text = if pretty { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
     let mut rest = text.as_str();
     while let Some((at, c)) = rest.char_indices().find(|(_, c)| *c != '\n' && substitute(*c).is_some()) {
@@ -79,12 +79,12 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// The text broken into lines of at most `width` characters where it has spaces; longer words stay whole.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     wrap_after(0, text, width)
 }
 
 /// The same, when `taken` characters stand on the first line already.
-pub(super) fn wrap_after(taken: usize, text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap_after(taken: usize, text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut line, mut length) = (String::new(), taken);
     for word in text.split_whitespace() {

@@ -37,12 +37,17 @@ pub(super) struct Failure<'a> {
 impl Judged<'_> {
     /// The verdict over everything that was asked.
     pub(super) fn verdict(&self) -> VerdictWord {
-        if self.failing.iter().all(|failure| failure.word == RangeWord::None) { VerdictWord::None } else { VerdictWord::Some }
+        if self.failing.iter().all(|failure| failure.word == RangeWord::None) {
+            VerdictWord::None
+        } else {
+            VerdictWord::Some
+        }
     }
 
     /// Names of the pools that fail.
     pub(super) fn pools(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.failing.iter().filter_map(|failure| failure.pool.name.clone()).collect();
+        let mut names: Vec<String> =
+            self.failing.iter().filter_map(|failure| failure.pool.name.clone()).collect();
         names.dedup();
         names
     }
@@ -75,7 +80,10 @@ pub(super) fn describe<'a>(failing: impl Iterator<Item = (&'a Pool, Option<&'a G
 
 /// Judges CUDA versions against every pool whose drivers are given. Only failures of the version against the driver are
 /// kept: whether the GPU has code is asked by other rules.
-pub(super) fn judge_versions<'a>(cx: &Context<'a>, uses: impl Iterator<Item = &'a CudaUse>) -> Vec<Judged<'a>> {
+pub(super) fn judge_versions<'a>(
+    cx: &Context<'a>,
+    uses: impl Iterator<Item = &'a CudaUse>,
+) -> Vec<Judged<'a>> {
     let library = compat_library(cx.facts);
     let mut judged: Vec<Judged<'a>> = Vec::new();
     for used in uses {
@@ -87,11 +95,17 @@ pub(super) fn judge_versions<'a>(cx: &Context<'a>, uses: impl Iterator<Item = &'
             for gpu in gpus(pool) {
                 // Without a GPU a compat library proves nothing: most GPUs may not use it.
                 let compat = library.as_ref().filter(|_| gpu.is_some());
-                let ask = |driver| Question { cuda: Some(used.version), compat, gpu, ..Question::new(driver) };
+                let ask =
+                    |driver| Question { cuda: Some(used.version), compat, gpu, ..Question::new(driver) };
                 if let Some(drivers) = &pool.drivers {
                     take(&mut one, pool, gpu, &over(&ask, drivers, cx.tables));
                 } else if let Some(release) = &pool.l4t {
-                    take(&mut one, pool, gpu, &Reply::from(&judge(&ask(HostDriver::L4t(release)), cx.tables)));
+                    take(
+                        &mut one,
+                        pool,
+                        gpu,
+                        &Reply::from(&judge(&ask(HostDriver::L4t(release)), cx.tables)),
+                    );
                 }
             }
         }
@@ -133,7 +147,13 @@ impl From<&Answer> for Reply {
 
 fn over<'q>(ask: &dyn Fn(HostDriver<'q>) -> Question<'q>, drivers: &'q DriverSet, tables: &Tables) -> Reply {
     let Some(least) = drivers.least() else {
-        return Reply { satisfied: None, word: RangeWord::Unknown, kind: None, text: String::new(), forward: false };
+        return Reply {
+            satisfied: None,
+            word: RangeWord::Unknown,
+            kind: None,
+            text: String::new(),
+            forward: false,
+        };
     };
     let answer: RangeAnswer = judge_over(&ask(HostDriver::Driver(least)), drivers, tables);
     let deciding = answer.deciding().and_then(|cell| cell.answer.deciding());
@@ -153,7 +173,12 @@ fn take<'a>(one: &mut Judged<'a>, pool: &'a Pool, gpu: Option<&'a Gpu>, reply: &
         Some(false) => {
             let about_version = matches!(
                 reply.kind,
-                Some(ReasonKind::DriverTooOld | ReasonKind::Forward | ReasonKind::CompatLibrary | ReasonKind::Jetson)
+                Some(
+                    ReasonKind::DriverTooOld
+                        | ReasonKind::Forward
+                        | ReasonKind::CompatLibrary
+                        | ReasonKind::Jetson
+                )
             );
             if about_version {
                 one.failing.push(Failure { pool, gpu, word: reply.word, why: reply.text.clone() });
@@ -168,7 +193,8 @@ fn take<'a>(one: &mut Judged<'a>, pool: &'a Pool, gpu: Option<&'a Gpu>, reply: &
 pub(super) fn compat_library(facts: &Facts) -> Option<CompatLibrary> {
     if let Some(image) = &facts.image {
         let mut found = image.driver_libraries.iter().filter(|file| {
-            file.kind == DriverLibraryKind::Compat || (file.path.contains("/compat/") && file.kind == DriverLibraryKind::Real)
+            file.kind == DriverLibraryKind::Compat
+                || (file.path.contains("/compat/") && file.kind == DriverLibraryKind::Real)
         });
         let (file, None) = (found.next()?, found.next()) else { return None };
         return Some(CompatLibrary {
@@ -187,7 +213,10 @@ pub(super) fn compat_library(facts: &Facts) -> Option<CompatLibrary> {
 fn removes_compat(facts: &Facts) -> bool {
     let purged = facts.commands.iter().any(|command| {
         facts.in_final_lineage(command.stage)
-            && command.args.iter().any(|word| matches!(word.text.as_deref(), Some("purge" | "remove" | "autoremove" | "erase")))
+            && command
+                .args
+                .iter()
+                .any(|word| matches!(word.text.as_deref(), Some("purge" | "remove" | "autoremove" | "erase")))
             && command.args.iter().any(|word| word.raw.contains("cuda-compat"))
     });
     let deleted = facts.file_operations.iter().any(|operation| {

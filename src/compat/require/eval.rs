@@ -43,7 +43,8 @@ pub enum Verdict {
 pub struct Deciding {
     /// Which of the expressions.
     pub expression: usize,
-    /// Its place in that expression: the satisfied alternative, the malformed part, or (nothing holds) the whole text.
+    /// Its place in that expression: the satisfied alternative; the malformed part; the false term of the only
+    /// alternative; or, where none of several holds, the whole text.
     pub span: Span,
     /// The text there.
     pub text: String,
@@ -121,6 +122,7 @@ pub fn evaluate_expression(
         Some(Deciding { expression: 0, span, text: expression.slice(span).to_owned(), gpu: None })
     };
     let mut holds = true;
+    let mut failed = Span::new(0, expression.text().len());
     for alternative in &expression.alternatives {
         let mut stopped = false;
         for (span, term) in &alternative.terms {
@@ -142,6 +144,10 @@ pub fn evaluate_expression(
                 }
             }
             if !holds {
+                // With one alternative its false term decides, with several the whole text.
+                if expression.alternatives.len() == 1 {
+                    failed = *span;
+                }
                 stopped = true;
                 break;
             }
@@ -165,7 +171,7 @@ pub fn evaluate_expression(
     };
     Outcome {
         verdict: Verdict::Unsatisfied,
-        deciding: deciding(Span::new(0, expression.text().len())),
+        deciding: deciding(failed),
         problem: None,
         message: Some(format!("unsatisfied condition: {quoted}{advice}")),
     }

@@ -31,8 +31,10 @@ pub fn reported_cuda(driver: &DriverPoint, tables: &Tables) -> Vec<CudaVersion> 
     if let Some(cuda) = drivers.get(driver.branch).and_then(|row| row.cuda_max) {
         return vec![cuda];
     }
-    let below = drivers.all().iter().filter(|row| row.branch < driver.branch).filter_map(|row| row.cuda_max).max();
-    let above = drivers.all().iter().filter(|row| row.branch > driver.branch).filter_map(|row| row.cuda_max).min();
+    let below =
+        drivers.all().iter().filter(|row| row.branch < driver.branch).filter_map(|row| row.cuda_max).max();
+    let above =
+        drivers.all().iter().filter(|row| row.branch > driver.branch).filter_map(|row| row.cuda_max).min();
     let least = below.unwrap_or(CudaVersion::new(0, 0));
     let greatest = above.unwrap_or(CudaVersion::new(u16::MAX, 0));
     let mut candidates = vec![least, greatest];

@@ -41,6 +41,9 @@ pub struct Summary {
     pub extended_by: Vec<String>,
 }
 
+/// The rows of one table: their keys and provenance.
+type KeyedRows<'t> = Vec<(String, &'t Provenance)>;
+
 impl Tables {
     /// What the tables hold, for people who ask how old they are.
     #[must_use]
@@ -79,8 +82,8 @@ impl Tables {
     }
 
     /// Calls `see` with every table's name and its rows' keys and provenance.
-    fn visit(&self, see: &mut dyn FnMut(&'static str, Vec<(String, &Provenance)>)) {
-        fn rows<T: Row>(rows: &[T]) -> (&'static str, Vec<(String, &Provenance)>) {
+    fn visit(&self, see: &mut dyn FnMut(&'static str, KeyedRows<'_>)) {
+        fn rows<T: Row>(rows: &[T]) -> (&'static str, KeyedRows<'_>) {
             (T::TABLE, rows.iter().map(|row| (row.key(), row.provenance())).collect())
         }
         let all = [

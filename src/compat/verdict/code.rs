@@ -31,7 +31,8 @@ pub(super) fn judge(question: &Question<'_>, limit: Option<PtxIsa>, tables: &Tab
         return answer(Verdict::Ok, Reason::new(ReasonKind::Sass, Truth::Yes, text));
     }
     let uncertain = fits.iter().find(|(truth, _)| *truth == Truth::Unknown).map(|(_, target)| *target);
-    let usable: Vec<Ptx> = code.ptx.iter().copied().filter(|ptx| ptx_fits(ptx.target, gpu.cc, tables)).collect();
+    let usable: Vec<Ptx> =
+        code.ptx.iter().copied().filter(|ptx| ptx_fits(ptx.target, gpu.cc, tables)).collect();
     if let Some(ptx) = usable.iter().find(|ptx| readable(ptx.isa.or(assumed), limit) == Truth::Yes) {
         let text = format!(
             "no machine code fits {gpu} ({}); the driver compiles PTX for {} when the program starts",
@@ -41,7 +42,8 @@ pub(super) fn judge(question: &Question<'_>, limit: Option<PtxIsa>, tables: &Tab
         return answer(Verdict::Ok, Reason::new(ReasonKind::Ptx, Truth::Yes, text));
     }
     if let Some(target) = uncertain {
-        let text = format!("whether machine code for {} runs on {gpu} ({}) is not known", target.sm_name(), gpu.cc);
+        let text =
+            format!("whether machine code for {} runs on {gpu} ({}) is not known", target.sm_name(), gpu.cc);
         return answer(Verdict::Unknown, Reason::new(ReasonKind::Sass, Truth::Unknown, text));
     }
     match usable.iter().find(|ptx| readable(ptx.isa.or(assumed), limit) == Truth::Unknown) {
@@ -50,7 +52,11 @@ pub(super) fn judge(question: &Question<'_>, limit: Option<PtxIsa>, tables: &Tab
                 "{gpu} ({}) needs PTX for {} compiled by the driver; {}",
                 gpu.cc,
                 ptx.target.compute_name(),
-                if limit.is_none() { "how new a PTX this driver reads is not known" } else { "the version of the PTX is not known" }
+                if limit.is_none() {
+                    "how new a PTX this driver reads is not known"
+                } else {
+                    "the version of the PTX is not known"
+                }
             );
             answer(Verdict::Unknown, Reason::new(ReasonKind::Ptx, Truth::Unknown, text))
         }
@@ -74,7 +80,13 @@ fn without_gpu(code: &DeviceCode, assumed: Option<PtxIsa>, limit: Option<PtxIsa>
     answer(Verdict::PtxJitFails, too_new(*ptx, &code.ptx, assumed, limit, None))
 }
 
-fn too_new(ptx: Ptx, all: &[Ptx], assumed: Option<PtxIsa>, limit: Option<PtxIsa>, gpu: Option<&Gpu>) -> Reason {
+fn too_new(
+    ptx: Ptx,
+    all: &[Ptx],
+    assumed: Option<PtxIsa>,
+    limit: Option<PtxIsa>,
+    gpu: Option<&Gpu>,
+) -> Reason {
     let oldest = all.iter().filter_map(|ptx| ptx.isa.or(assumed)).min();
     let word = |isa: Option<PtxIsa>| isa.map_or_else(|| "unknown".to_owned(), |isa| isa.to_string());
     let who = gpu.map_or_else(|| "every GPU".to_owned(), |gpu| format!("{gpu} ({})", gpu.cc));

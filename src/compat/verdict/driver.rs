@@ -44,7 +44,8 @@ pub(super) fn native(cuda: CudaVersion, point: &DriverPoint, row: &Branch, table
     let driver = &point.version;
     let source = &row.provenance.source;
     if toolkits.is_newer_than_known(cuda) {
-        let newest = toolkits.newest().map_or_else(String::new, |newest| newest.version.minor_only().to_string());
+        let newest =
+            toolkits.newest().map_or_else(String::new, |newest| newest.version.minor_only().to_string());
         let text = format!("CUDA {cuda} is newer than the tables, whose newest is {newest}");
         return Native::Unknown(Reason::new(ReasonKind::NotInTables, Truth::Unknown, text));
     }
@@ -54,20 +55,29 @@ pub(super) fn native(cuda: CudaVersion, point: &DriverPoint, row: &Branch, table
     }
     match row.cuda_max {
         Some(reported) if reported >= minor => {
-            let text = format!("driver {driver} reports CUDA {reported}, which runs {minor} and everything older");
-            return Native::Ok(Reason::new(ReasonKind::Backward, Truth::Yes, text).row(branch_row(row), source));
+            let text =
+                format!("driver {driver} reports CUDA {reported}, which runs {minor} and everything older");
+            return Native::Ok(
+                Reason::new(ReasonKind::Backward, Truth::Yes, text).row(branch_row(row), source),
+            );
         }
         Some(_) => {}
         None => {
             let below = tables.drivers().all().iter().filter(|other| other.branch < row.branch);
             if below.filter_map(|other| other.cuda_max).max().is_some_and(|least| least >= minor) {
                 let text = format!("branches older than {} already report CUDA {minor} or newer", row.branch);
-                return Native::Ok(Reason::new(ReasonKind::Backward, Truth::Yes, text).row(branch_row(row), source));
+                return Native::Ok(
+                    Reason::new(ReasonKind::Backward, Truth::Yes, text).row(branch_row(row), source),
+                );
             }
         }
     }
     let Some(family) = toolkits.family(cuda.major) else {
-        return Native::Unknown(Reason::new(ReasonKind::NotInTables, Truth::Unknown, format!("CUDA {cuda} is unknown")));
+        return Native::Unknown(Reason::new(
+            ReasonKind::NotInTables,
+            Truth::Unknown,
+            format!("CUDA {cuda} is unknown"),
+        ));
     };
     let floor = &family.minor_compat_min_driver;
     let family_row = format!("family {}", family.major);
@@ -91,8 +101,13 @@ fn native_before_11(cuda: CudaVersion, point: &DriverPoint, row: &Branch, tables
     let oldest = tables.toolkits().all().first();
     let Some(toolkit) = tables.toolkits().closest(cuda) else {
         if oldest.is_some_and(|oldest| cuda < oldest.version) {
-            let text = format!("CUDA {cuda} is older than what driver {driver} reports; newer drivers run older CUDA");
-            return Native::Ok(Reason::new(ReasonKind::Backward, Truth::Yes, text).row(branch_row(row), &row.provenance.source));
+            let text = format!(
+                "CUDA {cuda} is older than what driver {driver} reports; newer drivers run older CUDA"
+            );
+            return Native::Ok(
+                Reason::new(ReasonKind::Backward, Truth::Yes, text)
+                    .row(branch_row(row), &row.provenance.source),
+            );
         }
         let text = format!("CUDA {cuda} is not in the tables");
         return Native::Unknown(Reason::new(ReasonKind::NotInTables, Truth::Unknown, text));
@@ -103,12 +118,16 @@ fn native_before_11(cuda: CudaVersion, point: &DriverPoint, row: &Branch, tables
         let text = format!("the driver of CUDA {} is not in the tables", toolkit.version);
         return Native::Unknown(Reason::new(ReasonKind::NotInTables, Truth::Unknown, text).row(key, source));
     };
-    let paired = row.cuda_max == Some(cuda.minor_only()) && row.toolkit_min.as_ref().is_some_and(|least| driver >= least);
+    let paired = row.cuda_max == Some(cuda.minor_only())
+        && row.toolkit_min.as_ref().is_some_and(|least| driver >= least);
     if driver >= own || paired {
         let text = format!("CUDA {} runs from driver {own} on, this is {driver}", cuda.minor_only());
         return Native::Ok(Reason::new(ReasonKind::Backward, Truth::Yes, text).row(key, source));
     }
-    let text = format!("CUDA {} needs driver {own} (before 11 there is no minor-version compatibility), this is {driver}", cuda.minor_only());
+    let text = format!(
+        "CUDA {} needs driver {own} (before 11 there is no minor-version compatibility), this is {driver}",
+        cuda.minor_only()
+    );
     Native::No(Reason::new(ReasonKind::DriverTooOld, Truth::No, text).error(35).row(key, source))
 }
 
@@ -126,14 +145,21 @@ pub(super) fn drives(gpu: &Gpu, point: &DriverPoint, tables: &Tables) -> Reason 
         return Reason::new(ReasonKind::Jetson, Truth::No, text).row(row, source).error(100);
     };
     if let Some(last) = sm.last_branch.filter(|last| point.branch > *last) {
-        let text = format!("branch {} no longer drives {gpu} ({}, {}); the last one is {last}", point.branch, sm.arch, sm.cc);
+        let text = format!(
+            "branch {} no longer drives {gpu} ({}, {}); the last one is {last}",
+            point.branch, sm.arch, sm.cc
+        );
         return Reason::new(kind, Truth::No, text).row(row, source).error(100);
     }
     if point.branch < first {
-        let text = format!("branch {} does not drive {gpu} ({}, {}) yet; the first one is {first}", point.branch, sm.arch, sm.cc);
+        let text = format!(
+            "branch {} does not drive {gpu} ({}, {}) yet; the first one is {first}",
+            point.branch, sm.arch, sm.cc
+        );
         return Reason::new(kind, Truth::No, text).row(row, source).error(100);
     }
-    Reason::new(kind, Truth::Yes, format!("branch {} drives {gpu} ({}, {})", point.branch, sm.arch, sm.cc)).row(row, source)
+    Reason::new(kind, Truth::Yes, format!("branch {} drives {gpu} ({}, {})", point.branch, sm.arch, sm.cc))
+        .row(row, source)
 }
 
 /// The newest PTX ISA that a driver's own compiler accepts.
@@ -157,17 +183,29 @@ pub(super) fn footing(point: &DriverPoint, question: &Question<'_>, tables: &Tab
     let native = match question.cuda {
         Some(cuda) => native(cuda, point, row, tables),
         None => {
-            let text = format!("no CUDA version was given; driver {} reports {}", point.version, reported(row));
-            Native::Ok(Reason::new(ReasonKind::Backward, Truth::Yes, text).row(branch_row(row), &row.provenance.source))
+            let text =
+                format!("no CUDA version was given; driver {} reports {}", point.version, reported(row));
+            Native::Ok(
+                Reason::new(ReasonKind::Backward, Truth::Yes, text)
+                    .row(branch_row(row), &row.provenance.source),
+            )
         }
     };
     let mut footing = match native {
-        Native::Ok(reason) => {
-            Footing { verdict: Verdict::Ok, truth: Truth::Yes, reasons: vec![reason], ptx_limit: ptx_limit(row) }
-        }
+        Native::Ok(reason) => Footing {
+            verdict: Verdict::Ok,
+            truth: Truth::Yes,
+            reasons: vec![reason],
+            ptx_limit: ptx_limit(row),
+        },
         Native::Minor(reason) => {
             let limit = ptx_limit(row);
-            Footing { verdict: Verdict::OkMinorCompat, truth: Truth::Yes, reasons: vec![reason], ptx_limit: limit }
+            Footing {
+                verdict: Verdict::OkMinorCompat,
+                truth: Truth::Yes,
+                reasons: vec![reason],
+                ptx_limit: limit,
+            }
         }
         Native::Unknown(reason) => {
             let reasons = vec![reason];
@@ -201,5 +239,6 @@ pub(super) fn footing(point: &DriverPoint, question: &Question<'_>, tables: &Tab
 }
 
 fn reported(row: &Branch) -> String {
-    row.cuda_max.map_or_else(|| "a CUDA version that is not in the tables".to_owned(), |cuda| format!("CUDA {cuda}"))
+    row.cuda_max
+        .map_or_else(|| "a CUDA version that is not in the tables".to_owned(), |cuda| format!("CUDA {cuda}"))
 }

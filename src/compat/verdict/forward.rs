@@ -62,7 +62,11 @@ fn suggest(cuda: CudaVersion, point: &DriverPoint, gpu: Option<&Gpu>, tables: &T
 }
 
 /// The least package at or above a CUDA version that the newest edition offers on a base branch.
-pub(crate) fn package_for(cuda: CudaVersion, branch: DriverBranch, tables: &Tables) -> Option<PackageVersion> {
+pub(crate) fn package_for(
+    cuda: CudaVersion,
+    branch: DriverBranch,
+    tables: &Tables,
+) -> Option<PackageVersion> {
     let edition = tables.forward().newest_edition()?;
     let wanted = PackageVersion(cuda.minor_only());
     let packages = edition.rows.iter().map(|row| row.package).filter(|package| *package >= wanted);
@@ -75,14 +79,23 @@ fn ended(cuda: CudaVersion, branch: DriverBranch, tables: &Tables) -> Option<Rea
     let package = PackageVersion(cuda.minor_only());
     for edition in forward.editions().iter().skip(1) {
         if edition.cell(package, branch) == Some(Cell::Compatible) {
-            let text = format!("cuda-compat-{package} on branch {branch} was offered in edition {}, the newest no longer has it", edition.id);
+            let text = format!(
+                "cuda-compat-{package} on branch {branch} was offered in edition {}, the newest no longer has it",
+                edition.id
+            );
             let reason = Reason::new(ReasonKind::Forward, Truth::No, text);
             return Some(reason.row(format!("edition {}", edition.id), &edition.provenance.source));
         }
     }
     let ngc = forward.ngc_base(cuda).filter(|row| row.branches.contains(&branch))?;
-    let text = format!("NGC release notes once named branch {branch} as a base for CUDA {}, the newest matrix no longer has it", ngc.cuda);
-    Some(Reason::new(ReasonKind::Forward, Truth::No, text).row(format!("ngc_base {}", ngc.cuda), &ngc.provenance.source))
+    let text = format!(
+        "NGC release notes once named branch {branch} as a base for CUDA {}, the newest matrix no longer has it",
+        ngc.cuda
+    );
+    Some(
+        Reason::new(ReasonKind::Forward, Truth::No, text)
+            .row(format!("ngc_base {}", ngc.cuda), &ngc.provenance.source),
+    )
 }
 
 /// Whether a GPU may use compat packages of the desktop kind.
@@ -97,7 +110,9 @@ fn eligible(gpu: &Gpu) -> Truth {
 
 fn gpu_reason(gpu: &Gpu, tables: &Tables) -> Reason {
     let why = match gpu.forward_compat {
-        ForwardSupport::Selected => "of the workstation boards only some may use it, and NVIDIA publishes no list",
+        ForwardSupport::Selected => {
+            "of the workstation boards only some may use it, and NVIDIA publishes no list"
+        }
         ForwardSupport::OwnPackage => "Jetson has packages of its own",
         _ => "it is for data-centre GPUs",
     };
@@ -173,11 +188,15 @@ fn offered(library: &CompatLibrary, known: &Known, point: &DriverPoint, tables: 
         return Reason::new(ReasonKind::NotInTables, Truth::Unknown, text).row(row, source);
     }
     match edition.cell(package, branch) {
-        Some(Cell::Compatible) => {
-            Reason::new(kind, Truth::Yes, format!("{name} is offered on branch {branch} (edition {})", edition.id)).row(row, source)
-        }
+        Some(Cell::Compatible) => Reason::new(
+            kind,
+            Truth::Yes,
+            format!("{name} is offered on branch {branch} (edition {})", edition.id),
+        )
+        .row(row, source),
         Some(Cell::Native) => {
-            Reason::new(kind, Truth::No, format!("branch {branch} is the package's own, {name} adds nothing")).row(row, source)
+            Reason::new(kind, Truth::No, format!("branch {branch} is the package's own, {name} adds nothing"))
+                .row(row, source)
         }
         Some(Cell::Unsupported) | None => {
             let text = format!("{name} is not offered on branch {branch} (edition {})", edition.id);
@@ -219,7 +238,11 @@ fn with_library(
     }
     if newer == Truth::No {
         let text = format!("{} is not newer than driver {} and cannot help", known.name, point.version);
-        return Help::Note(with_rule(Reason::new(ReasonKind::CompatLibrary, Truth::No, text), "no-older-package", tables));
+        return Help::Note(with_rule(
+            Reason::new(ReasonKind::CompatLibrary, Truth::No, text),
+            "no-older-package",
+            tables,
+        ));
     }
     let offered = offered(library, &known, point, tables);
     if offered.holds == Truth::No {
@@ -243,7 +266,11 @@ fn with_library(
         _ => Truth::No,
     };
     if brings == Truth::No {
-        let text = format!("{} brings CUDA {} only", known.name, known.cuda.map_or_else(String::new, |cuda| cuda.to_string()));
+        let text = format!(
+            "{} brings CUDA {} only",
+            known.name,
+            known.cuda.map_or_else(String::new, |cuda| cuda.to_string())
+        );
         return failing(Reason::new(ReasonKind::Forward, Truth::No, text).error(35));
     }
     let truth = offered.holds.and(gpu_truth).and(brings);
@@ -293,7 +320,10 @@ fn unneeded(
             return failing(reason);
         }
         // The driver alone would do; the hook does not look at GPU models and may still prefer the library.
-        let text = format!("{}; it is not needed here, but the container toolkit may put it before the host's library", reason.text);
+        let text = format!(
+            "{}; it is not needed here, but the container toolkit may put it before the host's library",
+            reason.text
+        );
         return Help::Note(Reason { text, holds: Truth::Unknown, error: None, ..reason });
     }
     let offered = offered(library, known, point, tables);
@@ -305,7 +335,8 @@ fn unneeded(
         return Help::Note(Reason::new(ReasonKind::CompatLibrary, Truth::Unknown, note));
     }
     if offered.holds == Truth::Yes && question.gpu.is_some_and(|gpu| eligible(gpu) == Truth::Yes) {
-        let ptx_limit = known.branch.and_then(|branch| tables.drivers().get(branch)).and_then(|row| row.ptx_max);
+        let ptx_limit =
+            known.branch.and_then(|branch| tables.drivers().get(branch)).and_then(|row| row.ptx_max);
         let text = format!("{} is not needed but will be used, with its own PTX compiler", known.name);
         let reasons = vec![Reason::new(ReasonKind::CompatLibrary, Truth::Yes, text)];
         return Help::Changes { verdict: footing.verdict, truth: footing.truth, reasons, ptx_limit };

@@ -35,13 +35,18 @@ pub(super) fn footing(release: &str, question: &Question<'_>, tables: &Tables) -
         return Footing { ptx_limit, ..plain(Verdict::Ok, Truth::Yes, reason) };
     };
     if cuda.minor_only() <= row.cuda {
-        let text = format!("Jetson Linux {release} carries CUDA {}, which runs {} and older", row.cuda, cuda.minor_only());
+        let text = format!(
+            "Jetson Linux {release} carries CUDA {}, which runs {} and older",
+            row.cuda,
+            cuda.minor_only()
+        );
         let reason = Reason::new(ReasonKind::Jetson, Truth::Yes, text).row(key, source);
         return Footing { ptx_limit, ..plain(Verdict::Ok, Truth::Yes, reason) };
     }
     let orin = question.gpu.is_none_or(|gpu| gpu.forward_compat == ForwardSupport::OwnPackage);
     if !orin {
-        let text = format!("Jetson Linux {release} carries CUDA {} and compat packages are for Orin only", row.cuda);
+        let text =
+            format!("Jetson Linux {release} carries CUDA {} and compat packages are for Orin only", row.cuda);
         let reason = Reason::new(ReasonKind::Jetson, Truth::No, text).row(key, source).error(35);
         return Footing { ptx_limit, ..plain(Verdict::Fails, Truth::No, reason) };
     }

@@ -72,7 +72,9 @@ pub fn judge_over(question: &Question<'_>, set: &DriverSet, tables: &Tables) -> 
         let answer = judge(&Question { driver: HostDriver::Driver(point), ..*question }, tables);
         let truth = answer.truth();
         match cells.last_mut() {
-            Some(cell) if cell.answer.verdict == answer.verdict && cell.answer.satisfied == answer.satisfied => {
+            Some(cell)
+                if cell.answer.verdict == answer.verdict && cell.answer.satisfied == answer.satisfied =>
+            {
                 cell.last = point.version.clone();
             }
             _ => cells.push(Cell { first: point.version.clone(), last: point.version.clone(), answer }),

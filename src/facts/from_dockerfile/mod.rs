@@ -41,6 +41,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub(in crate::facts) use cuda_uses::cuda_of_package;
+pub(in crate::facts) use payload::is_cuda_package;
 pub use context::{BuildContext, ContextFile, NoContext};
 
 use super::{Base, Facts, FileId, InputKind, Origin, SourceFile, StageId};
@@ -166,7 +168,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     arch_lists::extract(cx, facts);
     source_builds::extract(cx, facts);
     compiles::extract(cx, facts);
-    gpu_queries::extract(facts);
+    gpu_queries::extract(cx, facts);
     capability_uses::extract(facts);
     payload::extract(cx, facts);
     cuda_uses::extract(cx, facts);

@@ -8,7 +8,10 @@ use zstd::stream::read::Decoder as ZstdDecoder;
 use super::LayerProblemKind;
 use super::verify::Blob;
 
-type Packed<'a> = Chain<Cursor<Vec<u8>>, BufReader<Blob<'a>>>;
+type Packed<'a> = Box<Chain<Cursor<Vec<u8>>, BufReader<Blob<'a>>>>;
+
+/// Why a blob is not decoded, and the blob, whose digest may explain more.
+pub(super) type Refused<'a> = Box<(LayerProblemKind, Blob<'a>)>;
 
 const MAGIC: usize = 6;
 const BUFFER: usize = 128 << 10;
@@ -24,7 +27,7 @@ pub(super) enum Inflate<'a> {
 
 impl<'a> Inflate<'a> {
     /// Looks at the first bytes and chooses.
-    pub(super) fn new(mut blob: Blob<'a>) -> Result<Self, (LayerProblemKind, Blob<'a>)> {
+    pub(super) fn new(mut blob: Blob<'a>) -> Result<Self, Refused<'a>> {
         let mut magic = Vec::with_capacity(MAGIC);
         // A failure of the blob stays noted in it and comes up again at the next read.
         let _ = blob.by_ref().take(MAGIC as u64).read_to_end(&mut magic);
@@ -33,14 +36,14 @@ impl<'a> Inflate<'a> {
             reason: "this format is not used in container images and not read".to_owned(),
         };
         match magic.as_slice() {
-            [b'B', b'Z', b'h', ..] => return Err((refused("bzip2"), blob)),
-            [0xfd, b'7', b'z', b'X', b'Z', 0] => return Err((refused("xz"), blob)),
+            [b'B', b'Z', b'h', ..] => return Err(Box::new((refused("bzip2"), blob))),
+            [0xfd, b'7', b'z', b'X', b'Z', 0] => return Err(Box::new((refused("xz"), blob))),
             _ => {}
         }
         let gzip = magic.starts_with(&[0x1f, 0x8b]);
         let skippable = matches!(magic.as_slice(), [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
         let zstd = skippable || magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
-        let packed = Cursor::new(magic).chain(BufReader::with_capacity(BUFFER, blob));
+        let packed = Box::new(Cursor::new(magic).chain(BufReader::with_capacity(BUFFER, blob)));
         if gzip {
             return Ok(Self::Gzip(Box::new(MultiGzDecoder::new(packed))));
         }
@@ -51,7 +54,7 @@ impl<'a> Inflate<'a> {
             Ok(decoder) => Ok(Self::Zstd(Box::new(decoder))),
             Err((packed, error)) => {
                 let problem = LayerProblemKind::Compression { format: "zstd", reason: error.to_string() };
-                Err((problem, packed.into_inner().1.into_inner()))
+                Err(Box::new((problem, packed.into_inner().1.into_inner())))
             }
         }
     }

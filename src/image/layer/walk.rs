@@ -32,7 +32,8 @@ pub fn walk_layer(
     }
     let inflate = match Inflate::new(Blob::new(reader, layer, cancel, progress)) {
         Ok(inflate) => inflate,
-        Err((kind, mut blob)) => {
+        Err(refused) => {
+            let (kind, mut blob) = *refused;
             // A wrong digest explains more than a wrong format.
             let kind = blob.finish().unwrap_or(kind);
             let mut outcome = LayerOutcome::unread(LayerProblem::new(layer, kind));

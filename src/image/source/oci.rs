@@ -22,6 +22,9 @@ enum Store {
     Archive(OnceLock<TarFile>),
 }
 
+/// A file of a layout and its size.
+type Opened = (Box<dyn Read + Send>, u64);
+
 /// An OCI image layout.
 pub(super) struct OciSource {
     path: PathBuf,
@@ -50,7 +53,7 @@ impl OciSource {
     }
 
     /// Opens a file of the layout; `None` when it is not there.
-    fn open(&self, name: &str) -> Result<Option<(Box<dyn Read + Send>, u64)>, ImageError> {
+    fn open(&self, name: &str) -> Result<Option<Opened>, ImageError> {
         match &self.store {
             Store::Folder => open_file(&self.path.join(name)),
             Store::Archive(index) => {
@@ -119,7 +122,7 @@ impl OciSource {
     }
 }
 
-fn open_file(path: &Path) -> Result<Option<(Box<dyn Read + Send>, u64)>, ImageError> {
+fn open_file(path: &Path) -> Result<Option<Opened>, ImageError> {
     let io = |source| ImageError::Io { path: path.to_owned(), source };
     match std::fs::metadata(path) {
         // Only regular files: a FIFO would block for ever.

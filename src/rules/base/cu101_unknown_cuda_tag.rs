@@ -19,7 +19,9 @@ impl Rule for UnknownCudaTag {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         for base in bases(cx.facts).filter(|base| base.kind == BaseKind::Cuda && !base.digest) {
-            let (Some(repository), Some(tag)) = (base.repository.as_deref(), base.tag.as_deref()) else { continue };
+            let (Some(repository), Some(tag)) = (base.repository.as_deref(), base.tag.as_deref()) else {
+                continue;
+            };
             // Other repositories of the family have lists of their own.
             if !["nvidia/cuda", "nvcr.io/nvidia/cuda"].contains(&repository) || tag == "latest" {
                 continue;
@@ -47,7 +49,11 @@ impl Rule for UnknownCudaTag {
                     if let Some(suggestion) = suggestion {
                         draft = draft.help(format!("the nearest published tag is `{suggestion}`"));
                         if let Some(origin) = base.tag_origin.clone().filter(|_| base.args.is_empty()) {
-                            draft = draft.fix(Safety::Unsafe, format!("use `{suggestion}`"), &[(origin, suggestion)]);
+                            draft = draft.fix(
+                                Safety::Unsafe,
+                                format!("use `{suggestion}`"),
+                                &[(origin, suggestion)],
+                            );
                         }
                     }
                     draft.emit();

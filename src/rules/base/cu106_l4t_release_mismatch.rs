@@ -31,7 +31,8 @@ impl Rule for L4tReleaseMismatch {
                     continue;
                 }
                 let boards: Vec<String> = {
-                    let mut capabilities: Vec<_> = rows.iter().flat_map(|row| row.cc.iter().copied()).collect();
+                    let mut capabilities: Vec<_> =
+                        rows.iter().flat_map(|row| row.cc.iter().copied()).collect();
                     capabilities.sort();
                     capabilities.dedup();
                     capabilities.iter().map(ToString::to_string).collect()
@@ -57,6 +58,7 @@ fn release(tag: &str) -> Option<u16> {
 
 fn covers(row: &L4tRelease, release: u16) -> bool {
     row.l4t.split(',').map(str::trim).any(|name| {
-        name.trim_start_matches(['R', 'r']).split('.').next().and_then(|major| major.parse().ok()) == Some(release)
+        name.trim_start_matches(['R', 'r']).split('.').next().and_then(|major| major.parse().ok())
+            == Some(release)
     })
 }

@@ -29,12 +29,22 @@ impl Rule for DisableRequireSet {
             return;
         }
         let (severity, message) = match would_pass(cx) {
-            Some(true) => (Severity::Info, format!("{VARIABLE} switches off a driver check that every driver of the target passes")),
+            Some(true) => (
+                Severity::Info,
+                format!("{VARIABLE} switches off a driver check that every driver of the target passes"),
+            ),
             Some(false) => (
                 Severity::Warning,
-                format!("{VARIABLE} hides that the requirement refuses drivers of the target: the start-time message becomes a crash inside CUDA"),
+                format!(
+                    "{VARIABLE} hides that the requirement refuses drivers of the target: the start-time message becomes a crash inside CUDA"
+                ),
             ),
-            None => (Severity::Warning, format!("{VARIABLE} switches off the driver check: a start-time message becomes a crash inside CUDA")),
+            None => (
+                Severity::Warning,
+                format!(
+                    "{VARIABLE} switches off the driver check: a start-time message becomes a crash inside CUDA"
+                ),
+            ),
         };
         let mut draft = out
             .finding(variable_origin(facts, VARIABLE, &var.origin), message)

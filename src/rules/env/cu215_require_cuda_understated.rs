@@ -22,20 +22,31 @@ impl Rule for RequireCudaUnderstated {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         let Some(var) = facts.final_env().and_then(|env| env.get(VARIABLE)) else { return };
-        let Some(value) = var.value.as_deref().filter(|value| !value.is_empty() && !var.from_base) else { return };
-        // In a built image a value that NVIDIA's own images carry is not the author's.
-        let known = cx.tables.images();
-        if known.require_texts().iter().any(|row| known.require_text(row).as_deref() == Some(value)) {
+        let Some(value) = var.value.as_deref().filter(|value| !value.is_empty() && !var.from_base) else {
             return;
-        }
+        };
         let expression = Expression::parse(value);
-        let brand = expression.alternatives.iter().flat_map(|alternative| &alternative.terms).any(|(_, term)| {
-            term.as_ref().is_ok_and(|term| term.property == Property::Brand && term.operator == Operator::Equal)
-        });
+        let brand =
+            expression.alternatives.iter().flat_map(|alternative| &alternative.terms).any(|(_, term)| {
+                term.as_ref()
+                    .is_ok_and(|term| term.property == Property::Brand && term.operator == Operator::Equal)
+            });
         if brand || expression.malformed().next().is_some() {
             return;
         }
-        let Some(used) = facts.cuda.iter().filter(|used| facts.is_shipped(used.stage)).max_by_key(|used| used.version) else { return };
+        let Some(used) =
+            facts.cuda.iter().filter(|used| facts.is_shipped(used.stage)).max_by_key(|used| used.version)
+        else {
+            return;
+        };
+        // In a built image the value that NVIDIA's own images of this version carry is not the author's.
+        let images = cx.tables.images();
+        let own = images.require_texts().iter().any(|row| {
+            row.version.minor_only() == used.version.minor_only() && images.require_text(row).as_deref() == Some(value)
+        });
+        if own {
+            return;
+        }
         let Some(family) = cx.tables.toolkits().family(used.version.major) else { return };
         let floor = &family.minor_compat_min_driver;
         let accepted = cx
@@ -44,7 +55,9 @@ impl Rule for RequireCudaUnderstated {
             .all()
             .iter()
             .filter(|branch| branch.branch < floor.branch())
-            .flat_map(|branch| branch.production().into_iter().map(|release| release.version.clone()).collect::<Vec<_>>())
+            .flat_map(|branch| {
+                branch.production().into_iter().map(|release| release.version.clone()).collect::<Vec<_>>()
+            })
             .map(|version| DriverPoint::new(version, cx.tables.drivers()))
             .rfind(|point| evaluate_over(&[value], point, None, cx.tables).truth == Truth::Yes);
         let Some(point) = accepted else { return };
@@ -56,7 +69,9 @@ impl Rule for RequireCudaUnderstated {
             )
             .related(&used.origin, "the image's CUDA")
             .help(format!("ask for `cuda>={major}.0`, which is what minor-version compatibility needs"));
-        if let Some(edit) = effective_set(facts, VARIABLE).and_then(|set| replace_value(facts, set, &format!("cuda>={major}.0"))) {
+        if let Some(edit) = effective_set(facts, VARIABLE)
+            .and_then(|set| replace_value(facts, set, &format!("cuda>={major}.0")))
+        {
             draft = draft.fix(Safety::Unsafe, format!("ask for `cuda>={major}.0`"), &[edit]);
         }
         draft.emit();

@@ -24,8 +24,13 @@ impl Rule for WheelNeedsNewerDriver {
         let judged = judge_versions(cx, uses);
         for judged in judged.iter().filter(|judged| !judged.failing.is_empty()) {
             let version = judged.used.version;
-            let family = if judged.used.major_only { format!("{}.x", version.major) } else { version.minor_only().to_string() };
-            let floor = least_driver(version, cx.tables).map_or_else(String::new, |floor| format!(", it needs {floor} or newer"));
+            let family = if judged.used.major_only {
+                format!("{}.x", version.major)
+            } else {
+                version.minor_only().to_string()
+            };
+            let floor = least_driver(version, cx.tables)
+                .map_or_else(String::new, |floor| format!(", it needs {floor} or newer"));
             out.finding(
                 &judged.used.origin,
                 format!("`{}` brings CUDA {family}, which does not run on {}{floor}", judged.used.what, judged.drivers()),

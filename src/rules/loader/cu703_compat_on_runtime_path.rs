@@ -60,20 +60,31 @@ fn is_compat(directory: &str) -> bool {
 /// Why the forced library fails for the target, where that is sure.
 fn failure(cx: &Context<'_>, entry: &LoaderEntry) -> Option<String> {
     let cuda = cx.facts.final_base().and_then(|base| base.cuda);
-    let of_path = entry.directory.split("cuda-").nth(1).and_then(|rest| rest.split('/').next()).and_then(|version| version.parse().ok());
+    let of_path = entry
+        .directory
+        .split("cuda-")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next())
+        .and_then(|version| version.parse().ok());
     let library = CompatLibrary {
         forced: true,
-        ..compat_library(cx.facts)
-            .unwrap_or_else(|| CompatLibrary { package: of_path.or(cuda).map(|version: crate::compat::CudaVersion| PackageVersion(version.minor_only())), ..CompatLibrary::default() })
+        ..compat_library(cx.facts).unwrap_or_else(|| CompatLibrary {
+            package: of_path
+                .or(cuda)
+                .map(|version: crate::compat::CudaVersion| PackageVersion(version.minor_only())),
+            ..CompatLibrary::default()
+        })
     };
     for (pool, drivers) in cx.target.with_drivers() {
         let least = drivers.least()?;
         for gpu in gpus(pool) {
-            let question = Question { cuda, compat: Some(&library), gpu, ..Question::new(HostDriver::Driver(least)) };
+            let question =
+                Question { cuda, compat: Some(&library), gpu, ..Question::new(HostDriver::Driver(least)) };
             let answer = judge_over(&question, drivers, cx.tables);
             let deciding = answer.deciding().and_then(|cell| cell.answer.deciding());
             if answer.satisfied() == Some(false)
-                && let Some(reason) = deciding.filter(|reason| matches!(reason.kind, ReasonKind::CompatLibrary | ReasonKind::Forward))
+                && let Some(reason) = deciding
+                    .filter(|reason| matches!(reason.kind, ReasonKind::CompatLibrary | ReasonKind::Forward))
             {
                 return Some(reason.text.clone());
             }

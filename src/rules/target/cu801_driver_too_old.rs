@@ -24,13 +24,21 @@ impl Rule for DriverTooOld {
         });
         let judged = judge_versions(cx, uses);
         // The newest version decides; an older one beside it fails for the same reason.
-        if let Some(worst) = judged.iter().filter(|judged| !judged.failing.is_empty()).max_by_key(|judged| judged.used.version) {
+        if let Some(worst) =
+            judged.iter().filter(|judged| !judged.failing.is_empty()).max_by_key(|judged| judged.used.version)
+        {
             let version = worst.used.version;
             let floor = least_driver(version, cx.tables);
-            let from = floor.map_or_else(String::new, |floor| format!(", CUDA {} needs {floor} or newer", version.minor_only()));
+            let from = floor.map_or_else(String::new, |floor| {
+                format!(", CUDA {} needs {floor} or newer", version.minor_only())
+            });
             out.finding(
                 &worst.used.origin,
-                format!("the image ships CUDA {version} (`{}`); it does not run on {}{from}", worst.used.what, worst.drivers()),
+                format!(
+                    "the image ships CUDA {version} (`{}`); it does not run on {}{from}",
+                    worst.used.what,
+                    worst.drivers()
+                ),
             )
             .verdict(worst.verdict())
             .pools(worst.pools())
@@ -54,8 +62,13 @@ impl Rule for DriverTooOld {
             .emit();
             return;
         }
-        if let Some(open) = judged.iter().find_map(|judged| judged.open.as_ref().map(|why| (judged.used, why))) {
-            out.unknown(&open.0.origin, format!("whether CUDA {} runs on the target is not known: {}", open.0.version, open.1));
+        if let Some(open) =
+            judged.iter().find_map(|judged| judged.open.as_ref().map(|why| (judged.used, why)))
+        {
+            out.unknown(
+                &open.0.origin,
+                format!("whether CUDA {} runs on the target is not known: {}", open.0.version, open.1),
+            );
         }
     }
 }

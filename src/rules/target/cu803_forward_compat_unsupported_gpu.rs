@@ -25,14 +25,23 @@ impl Rule for ForwardCompatUnsupportedGpu {
         let newest = facts
             .cuda
             .iter()
-            .filter(|used| facts.is_shipped(used.stage) && !matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda))
+            .filter(|used| {
+                facts.is_shipped(used.stage) && !matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
+            })
             .max_by_key(|used| used.version);
         let Some(used) = newest else { return };
         for (pool, drivers) in cx.target.with_drivers() {
             let Some(least) = drivers.least() else { continue };
-            let refused = pool.gpus.iter().filter(|gpu| matches!(gpu.forward_compat, ForwardSupport::No | ForwardSupport::Selected));
+            let refused = pool
+                .gpus
+                .iter()
+                .filter(|gpu| matches!(gpu.forward_compat, ForwardSupport::No | ForwardSupport::Selected));
             for gpu in refused {
-                let question = Question { cuda: Some(used.version), gpu: Some(gpu), ..Question::new(HostDriver::Driver(least)) };
+                let question = Question {
+                    cuda: Some(used.version),
+                    gpu: Some(gpu),
+                    ..Question::new(HostDriver::Driver(least))
+                };
                 let alone = judge_over(&question, drivers, cx.tables).satisfied();
                 // A data-centre GPU of the same architecture would run by the library: the GPU's class decides.
                 let twin = Gpu::of_capability(gpu.cc, Some(GpuClass::Datacenter));
@@ -40,7 +49,11 @@ impl Rule for ForwardCompatUnsupportedGpu {
                 if alone != Some(false) || judge_over(&helped, drivers, cx.tables).satisfied() != Some(true) {
                     continue;
                 }
-                let selected = if gpu.forward_compat == ForwardSupport::Selected { " (save for a few boards that NVIDIA names)" } else { "" };
+                let selected = if gpu.forward_compat == ForwardSupport::Selected {
+                    " (save for a few boards that NVIDIA names)"
+                } else {
+                    ""
+                };
                 out.finding(
                     &used.origin,
                     format!(

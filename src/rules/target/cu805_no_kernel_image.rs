@@ -23,20 +23,32 @@ impl Rule for NoKernelImage {
         }
         // The newest driver compiles every PTX there is, so what fails on it has no code at all.
         let newest = cx.tables.drivers().newest().and_then(|branch| branch.releases.last());
-        let Some(newest) = newest.map(|release| DriverPoint::new(release.version.clone(), cx.tables.drivers())) else { return };
+        let Some(newest) =
+            newest.map(|release| DriverPoint::new(release.version.clone(), cx.tables.drivers()))
+        else {
+            return;
+        };
         for code in all(cx) {
             let missing: Vec<_> = gpus
                 .iter()
                 .filter(|gpu| {
-                    let question = Question { code: Some(&code.code), gpu: Some(gpu), ..Question::new(HostDriver::Driver(&newest)) };
+                    let question = Question {
+                        code: Some(&code.code),
+                        gpu: Some(gpu),
+                        ..Question::new(HostDriver::Driver(&newest))
+                    };
                     judge(&question, cx.tables).verdict == Verdict::NoKernelImage
                 })
                 .collect();
             if missing.is_empty() {
                 continue;
             }
-            let names: Vec<String> = missing.iter().map(|gpu| format!("{} (compute capability {})", gpu.name, gpu.cc)).collect();
-            let pools = cx.target.pools().iter().filter(|pool| pool.gpus.iter().any(|gpu| missing.iter().any(|missing| **missing == gpu)));
+            let names: Vec<String> =
+                missing.iter().map(|gpu| format!("{} (compute capability {})", gpu.name, gpu.cc)).collect();
+            let pools =
+                cx.target.pools().iter().filter(|pool| {
+                    pool.gpus.iter().any(|gpu| missing.iter().any(|missing| **missing == gpu))
+                });
             out.finding(
                 &code.origin,
                 format!("no code for {}: {} has {}", names.join(", "), code.what, listed(&code.code)),

@@ -43,7 +43,11 @@ impl Rule for PtxTooNew {
             let Some(why) = why else { continue };
             out.finding(
                 &code.origin,
-                format!("{} has only PTX that {} cannot compile: {why}", code.what, describe(failing.iter().copied())),
+                format!(
+                    "{} has only PTX that {} cannot compile: {why}",
+                    code.what,
+                    describe(failing.iter().copied())
+                ),
             )
             .verdict(if all_fail { VerdictWord::None } else { VerdictWord::Some })
             .pools(failing.iter().filter_map(|(pool, _)| pool.name.clone()))

@@ -19,9 +19,16 @@ impl Rule for ToolkitGpuMismatch {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
-        for list in facts.arch_lists.iter().filter(|list| facts.stage(list.stage).is_some_and(|stage| stage.used)) {
-            let Some(base) = facts.base_of(list.stage).filter(|base| builds_with_own_toolkit(cx, list, base)) else { continue };
-            let Some(toolkit) = base.cuda.and_then(|version| cx.tables.toolkits().closest(version)) else { continue };
+        for list in
+            facts.arch_lists.iter().filter(|list| facts.stage(list.stage).is_some_and(|stage| stage.used))
+        {
+            let Some(base) = facts.base_of(list.stage).filter(|base| builds_with_own_toolkit(cx, list, base))
+            else {
+                continue;
+            };
+            let Some(toolkit) = base.cuda.and_then(|version| cx.tables.toolkits().closest(version)) else {
+                continue;
+            };
             for entry in &list.entries {
                 let Some(target) = entry.target else { continue };
                 // `a` and `f` need only their own toolkit; judging the base architecture is enough to be sure.
@@ -46,7 +53,9 @@ impl Rule for ToolkitGpuMismatch {
 fn builds_with_own_toolkit(cx: &Context<'_>, list: &ArchList, base: &Base) -> bool {
     let other = cx.facts.packages.iter().any(|package| {
         cx.facts.inherits(list.stage, package.stage)
-            && ["cuda-nvcc", "cuda-toolkit", "cuda-compiler", "cuda-minimal-build"].iter().any(|stem| package.name.starts_with(stem))
+            && ["cuda-nvcc", "cuda-toolkit", "cuda-compiler", "cuda-minimal-build"]
+                .iter()
+                .any(|stem| package.name.starts_with(stem))
     });
     base.kind == BaseKind::Cuda && base.has_nvcc == Some(true) && !other
 }

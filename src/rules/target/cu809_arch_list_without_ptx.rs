@@ -17,17 +17,29 @@ impl Rule for ArchListWithoutPtx {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
-        for list in facts.arch_lists.iter().filter(|list| facts.stage(list.stage).is_some_and(|stage| stage.used)) {
+        for list in
+            facts.arch_lists.iter().filter(|list| facts.stage(list.stage).is_some_and(|stage| stage.used))
+        {
             let jetson = facts.base_of(list.stage).is_some_and(|base| base.kind == BaseKind::Jetson);
             if jetson || !ends_without_ptx(list) {
                 continue;
             }
             let newest = list.entries.iter().filter_map(|entry| entry.target).map(|target| target.cc).max();
             let Some(newest) = newest else { continue };
-            let later = cx.target.gpus().into_iter().find(|gpu| gpu.cc.major > newest.major && !gpu.is_tegra(cx.tables));
+            let later = cx
+                .target
+                .gpus()
+                .into_iter()
+                .find(|gpu| gpu.cc.major > newest.major && !gpu.is_tegra(cx.tables));
             let message = match later {
-                Some(gpu) => format!("`{}` has no PTX: {} (compute capability {}) cannot run this build", list.raw, gpu.name, gpu.cc),
-                None => format!("`{}` has no PTX for its newest entry: GPUs of a later major cannot run this build", list.raw),
+                Some(gpu) => format!(
+                    "`{}` has no PTX: {} (compute capability {}) cannot run this build",
+                    list.raw, gpu.name, gpu.cc
+                ),
+                None => format!(
+                    "`{}` has no PTX for its newest entry: GPUs of a later major cannot run this build",
+                    list.raw
+                ),
             };
             let mut draft = out
                 .finding(&list.origin, message)
@@ -40,7 +52,11 @@ impl Rule for ArchListWithoutPtx {
             if list.kind == ArchListKind::TorchCudaArchList
                 && let Some(last) = list.entries.last()
             {
-                draft = draft.fix(Safety::Unsafe, "add +PTX to the last entry", &[(last.origin.clone(), format!("{}+PTX", last.word))]);
+                draft = draft.fix(
+                    Safety::Unsafe,
+                    "add +PTX to the last entry",
+                    &[(last.origin.clone(), format!("{}+PTX", last.word))],
+                );
             }
             draft.emit();
         }
@@ -49,6 +65,12 @@ impl Rule for ArchListWithoutPtx {
 
 /// Whether a list is known to its end, makes machine code only, and names every architecture by number.
 fn ends_without_ptx(list: &ArchList) -> bool {
-    let explicit = matches!(list.kind, ArchListKind::TorchCudaArchList | ArchListKind::CmakeCudaArchitectures | ArchListKind::Gencode);
-    explicit && list.complete && !list.entries.is_empty() && list.entries.iter().all(|entry| entry.target.is_some() && !entry.ptx)
+    let explicit = matches!(
+        list.kind,
+        ArchListKind::TorchCudaArchList | ArchListKind::CmakeCudaArchitectures | ArchListKind::Gencode
+    );
+    explicit
+        && list.complete
+        && !list.entries.is_empty()
+        && list.entries.iter().all(|entry| entry.target.is_some() && !entry.ptx)
 }

@@ -20,24 +20,51 @@ impl Rule for ArchNativeInBuild {
         let facts = cx.facts;
         let help = "name the architectures, such as \"75;80;86;89;90\"";
         let jetson = |stage| facts.base_of(stage).is_some_and(|base| base.kind == BaseKind::Jetson);
-        for list in facts.arch_lists.iter().filter(|list| facts.stage(list.stage).is_some_and(|stage| stage.used) && !jetson(list.stage)) {
-            let device = facts.commands.iter().any(|command| command.instruction == list.instruction && command.gpu_device);
-            if let Some(entry) = list.entries.iter().find(|entry| entry.word.eq_ignore_ascii_case("native")).filter(|_| !device) {
-                out.finding(&entry.origin, format!("`native` in {} asks for the GPU of the build machine; docker build has none", list.carrier))
-                    .help(help)
-                    .emit();
+        for list in facts
+            .arch_lists
+            .iter()
+            .filter(|list| facts.stage(list.stage).is_some_and(|stage| stage.used) && !jetson(list.stage))
+        {
+            let device = facts
+                .commands
+                .iter()
+                .any(|command| command.instruction == list.instruction && command.gpu_device);
+            if let Some(entry) = list
+                .entries
+                .iter()
+                .find(|entry| entry.word.eq_ignore_ascii_case("native"))
+                .filter(|_| !device)
+            {
+                out.finding(
+                    &entry.origin,
+                    format!(
+                        "`native` in {} asks for the GPU of the build machine; docker build has none",
+                        list.carrier
+                    ),
+                )
+                .help(help)
+                .emit();
             }
         }
         // llama.cpp: GGML_NATIVE=ON chooses the present GPU's architecture.
-        for command in facts.commands.iter().filter(|command| matches!(command.role, CommandRole::Run | CommandRole::BuildScript)) {
+        for command in facts
+            .commands
+            .iter()
+            .filter(|command| matches!(command.role, CommandRole::Run | CommandRole::BuildScript))
+        {
             if command.gpu_device || jetson(command.stage) {
                 continue;
             }
-            let on = |name: &str| ["ON", "on", "1", "TRUE"].iter().any(|value| mentions(command, &format!("-D{name}={value}")));
+            let on = |name: &str| {
+                ["ON", "on", "1", "TRUE"].iter().any(|value| mentions(command, &format!("-D{name}={value}")))
+            };
             if on("GGML_NATIVE") && on("GGML_CUDA") && !mentions(command, "CMAKE_CUDA_ARCHITECTURES") {
-                out.finding(&command.origin, "`GGML_NATIVE=ON` asks for the GPU of the build machine; docker build has none")
-                    .help("set GGML_NATIVE=OFF and CMAKE_CUDA_ARCHITECTURES")
-                    .emit();
+                out.finding(
+                    &command.origin,
+                    "`GGML_NATIVE=ON` asks for the GPU of the build machine; docker build has none",
+                )
+                .help("set GGML_NATIVE=OFF and CMAKE_CUDA_ARCHITECTURES")
+                .emit();
             }
         }
     }

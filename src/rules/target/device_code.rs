@@ -58,9 +58,15 @@ fn wheels(cx: &Context<'_>) -> Vec<Code> {
     let facts = cx.facts;
     let arch = Arch::from_word(cx.target.architecture());
     let mut found = Vec::new();
-    for requirement in facts.python.iter().filter(|requirement| requirement.name == "torch" && facts.is_shipped(requirement.stage)) {
+    for requirement in facts
+        .python
+        .iter()
+        .filter(|requirement| requirement.name == "torch" && facts.is_shipped(requirement.stage))
+    {
         let Some(version) = requirement.exact.as_deref() else { continue };
-        let used = facts.cuda.iter().find(|used| used.kind == CudaUseKind::Wheel && used.origin == requirement.origin && !used.major_only);
+        let used = facts.cuda.iter().find(|used| {
+            used.kind == CudaUseKind::Wheel && used.origin == requirement.origin && !used.major_only
+        });
         let Some(used) = used else { continue };
         let Some(row) = cx.tables.wheels().torch_arch(version, used.version) else { continue };
         let (Some(sass), Some(ptx)) = (arch.and_then(|arch| row.sass(arch)), &row.ptx) else { continue };
@@ -85,7 +91,9 @@ fn files(cx: &Context<'_>) -> Vec<Code> {
     image
         .device_code
         .iter()
-        .filter(|file| !file.vendor_library && file.complete && !(file.sass.is_empty() && file.ptx.is_empty()))
+        .filter(|file| {
+            !file.vendor_library && file.complete && !(file.sass.is_empty() && file.ptx.is_empty())
+        })
         .map(|file| Code {
             code: DeviceCode {
                 sass: file.sass.clone(),

@@ -57,5 +57,8 @@ fn accepted_tag(cx: &Context<'_>, refused: &[(&Pool, Option<&Gpu>)]) -> Option<S
             })
     })?;
     let (_, rest) = tag.split_once('-')?;
-    Some(format!("the newest tag that accepts them is `{}-{rest}`, or use another driver branch", row.version))
+    Some(format!(
+        "the newest tag that accepts them is `{}-{rest}`, or use another driver branch",
+        row.version
+    ))
 }

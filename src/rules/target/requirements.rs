@@ -19,7 +19,10 @@ pub(in crate::rules) struct Requirements {
 /// as asked for (`--gpus`). `ignore_switch` leaves NVIDIA_DISABLE_REQUIRE out of account.
 pub(in crate::rules) fn read(cx: &Context<'_>, ignore_switch: bool) -> Option<Requirements> {
     let env = cx.facts.final_env()?;
-    let relevant = |name: &str| name.starts_with(PREFIX) || ["CUDA_VERSION", "NVIDIA_DISABLE_REQUIRE", "NVIDIA_VISIBLE_DEVICES"].contains(&name);
+    let relevant = |name: &str| {
+        name.starts_with(PREFIX)
+            || ["CUDA_VERSION", "NVIDIA_DISABLE_REQUIRE", "NVIDIA_VISIBLE_DEVICES"].contains(&name)
+    };
     let mut environment: Vec<(&str, &str)> = Vec::new();
     for (name, var) in env.vars.iter().filter(|(name, _)| relevant(name)) {
         if name == "NVIDIA_VISIBLE_DEVICES" || (ignore_switch && name == "NVIDIA_DISABLE_REQUIRE") {
@@ -36,7 +39,11 @@ pub(in crate::rules) fn read(cx: &Context<'_>, ignore_switch: bool) -> Option<Re
     let variable = env
         .vars
         .iter()
-        .find(|(name, var)| name.starts_with(PREFIX) && !var.from_base && var.value.as_deref().is_some_and(|value| !value.is_empty()))
+        .find(|(name, var)| {
+            name.starts_with(PREFIX)
+                && !var.from_base
+                && var.value.as_deref().is_some_and(|value| !value.is_empty())
+        })
         .or_else(|| env.vars.iter().find(|(name, _)| name.starts_with(PREFIX)))
         .or_else(|| env.vars.iter().find(|(name, _)| *name == "CUDA_VERSION"))?;
     let origin = match effective_set(cx.facts, variable.0) {
@@ -45,6 +52,7 @@ pub(in crate::rules) fn read(cx: &Context<'_>, ignore_switch: bool) -> Option<Re
         None => variable.1.origin.clone(),
     };
     // A CUDA_VERSION of the author's own makes a requirement only for images that ask for GPUs at all.
-    let asked = variable.0 != "CUDA_VERSION" || cx.facts.payload.iter().any(|payload| payload.kind != PayloadKind::Environment);
+    let asked = variable.0 != "CUDA_VERSION"
+        || cx.facts.payload.iter().any(|payload| payload.kind != PayloadKind::Environment);
     asked.then_some(Requirements { expressions, origin })
 }
