@@ -255,11 +255,16 @@ impl Keeper {
         tables.sort_unstable();
         let strings = place(tags.strtab);
         for (index, start) in tables.iter().enumerate() {
-            // Only the string table states its size; the others end where the next begins.
+            // Only the string table states its size; the others end where the next begins. What has passed costs
+            // nothing more; of what is to come, so much must do.
+            let most = self.position.saturating_sub(*start).max(TABLE_BYTES);
             let next =
                 tables.get(index.saturating_add(1)).map_or(TABLE_BYTES, |next| next.saturating_sub(*start));
-            let len = if Some(*start) == strings { tags.strsz } else { next.min(TABLE_BYTES) };
+            let len = if Some(*start) == strings { tags.strsz } else { next.min(most) };
             self.want(*start, len);
+            // A string table that reaches beyond the head has passed unkept (TensorFlow's has 83 MB).
+            let last = start.saturating_add(len).saturating_sub(1);
+            self.over_budget |= last < self.position && self.data.chunk(last).is_empty();
         }
         // Files of ordinary size stay whole.
         if self.data.kept() > self.budget / 2 {

@@ -12,8 +12,8 @@ use super::keep::Keeper;
 use super::notes;
 use super::sparse::Sparse;
 
-/// Longest path list that is read.
-const PATH_BYTES: usize = 16 << 10;
+/// Longest path list that is read. Bazel writes long ones.
+const PATH_BYTES: usize = 256 << 10;
 /// Longest file or version name that is read.
 const NAME_BYTES: usize = 1 << 10;
 /// Longest section name that is read.

@@ -22,7 +22,7 @@ pub use github::write_step_summary;
 pub use human::write_problem;
 pub use json::schema as json_schema;
 pub use text::visible;
-pub(crate) use text::{wrap, wrap_after, write_json};
+pub(crate) use text::{wrap, write_json};
 
 use std::fmt;
 use std::io::{self, Write};
