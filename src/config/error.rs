@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::diagnostics::{FilePlace, Location, Problem, nearest};
+use crate::diagnostics::{FilePlace, Location, Problem};
+use crate::nearest::nearest;
 use crate::span::{LineIndex, Span};
 
 /// A configuration that cannot be used: what is wrong, where, and what to do.
