@@ -188,7 +188,11 @@ pub fn check_dockerfile(
     let extracted = from_dockerfile(input, &options.tables, &options.limits);
     let mut outcome = InputOutcome::new(name, InputKind::Dockerfile);
     outcome.sources = sources(&extracted.facts);
-    let mut findings = syntax_findings(&extracted);
+    let mut findings = Vec::new();
+    // A text without any FROM is no Dockerfile: one message says so, not one a line.
+    if !extracted.facts.stages.is_empty() {
+        findings = syntax_findings(&extracted);
+    }
     if extracted.has_target {
         findings.extend(judge(&extracted.facts, options));
     } else {
