@@ -185,7 +185,8 @@ const QUESTIONS: &[(&str, &str, Option<bool>)] = &[
     ("--cuda 11.8 --driver 550", "ok", Some(true)),
     ("--cuda 12.4.1 --driver 525 --gpu a100", "ok-minor-compat", Some(true)),
     ("--cuda 12.4.1 --driver 525.60.13", "ok-minor-compat", Some(true)),
-    ("--cuda 12.4 --driver 470 --gpu a10", "needs-forward-compat", Some(false)),
+    ("--cuda 12.4 --driver 470 --gpu a10", "fails", Some(false)),
+    ("--cuda 12.4 --driver 470 --gpu a10 --compat-package 12-4", "fails", Some(false)),
     ("--cuda 12.4 --driver 470 --gpu rtx3090", "fails", Some(false)),
     ("--cuda 12.4 --driver 535 --gpu a10 --compat-package 12-4", "ok-minor-compat", Some(true)),
     ("--cuda 13.0 --driver 535 --gpu a100", "needs-forward-compat", Some(false)),
@@ -220,12 +221,12 @@ fn compatibility_questions() {
 
 #[test]
 fn the_answer_for_people_begins_with_one_line() {
-    let (status, out, _) = run(&words("compat --isolated --cuda 12.4 --driver 470 --gpu a10"));
+    let (status, out, _) = run(&words("compat --isolated --cuda 13.0 --driver 535 --gpu a10"));
     assert_eq!(status, 1);
-    assert!(out.starts_with("CUDA 12.4 on driver 470 with A10: fails, it needs a compat package\n"), "{out}");
+    assert!(out.starts_with("CUDA 13.0 on driver 535 with A10: fails, it needs a compat package\n"), "{out}");
     assert!(out.contains("What would help (each checked):"), "{out}");
     assert!(!out.contains('\u{1b}'), "no colour into a pipe");
-    let (_, out, _) = run(&words("compat --isolated --cuda 12.4 --driver 470 --gpu a10 --color always"));
+    let (_, out, _) = run(&words("compat --isolated --cuda 13.0 --driver 535 --gpu a10 --color always"));
     assert!(out.contains('\u{1b}'));
 }
 

@@ -352,7 +352,7 @@ true. Over a set of drivers the CUDA version of each comes from the tables unles
 satisfied (or unknown over a set), 1 unsatisfied or invalid, 2 usage.")]
 pub(super) struct RequireArgs {
     /// Requirements, each as one NVIDIA_REQUIRE_* variable holds it
-    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    #[arg(value_name = "EXPR")]
     pub(super) exprs: Vec<String>,
     /// Version of the host driver (535.104.05), `host`, or a set of drivers (525, 525..=550)
     #[arg(long, value_name = "SPEC", conflicts_with = "env", help_heading = "Host")]

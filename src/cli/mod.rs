@@ -8,6 +8,7 @@ mod host;
 mod man;
 mod matrix;
 mod output;
+mod page;
 mod require;
 mod rules;
 mod target;

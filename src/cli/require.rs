@@ -82,12 +82,6 @@ pub(super) fn run(args: &RequireArgs, tables: &Tables, screen: &Screen, out: &mu
     if let Some(pairs) = &args.env {
         return environment(pairs, args, tables, screen, out);
     }
-    // Hyphens may begin a requirement; a misspelled option must not pass for one.
-    let is_option = |text: &&String| text.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
-    if let Some(option) = args.exprs.iter().find(is_option) {
-        let option = visible(option).into_owned();
-        return Err(Stop::usage(format!("there is no option `{option}`"), Some("`cudalint require --help` lists them")));
-    }
     if args.exprs.is_empty() {
         let help = "write one like \"cuda>=12.4 brand=tesla,driver>=470,driver<471\", or ask about variables with --env";
         return Err(Stop::usage("there is no requirement", Some(help)));
@@ -438,11 +432,11 @@ mod tests {
     #[test]
     fn what_is_no_question_is_refused() {
         assert_eq!(ask(&[]), (2, "there is no requirement".to_owned()));
-        assert_eq!(ask(&["cuda>=1", "--formt"]), (2, "there is no option `--formt`".to_owned()));
         assert_eq!(ask(&["--env", "X"]), (2, "`X` is no variable".to_owned()));
         assert_eq!(ask(&["cuda>=1", "--driver", "52x"]).0, 2);
         assert_eq!(ask(&["cuda>=1", "--driver", "l4t:36.4"]).0, 2);
-        assert_eq!(ask(&["-cuda>=1"]).0, 1, "a hyphen may begin a requirement, which is malformed");
+        assert_eq!(ask(&["--", "-cuda>=1"]).0, 1);
+        assert!(Only::try_parse_from(["require", "cuda>=1", "--formt"]).is_err());
         assert!(Only::try_parse_from(["require", "cuda>=1", "--env", "A=1"]).is_err());
         assert!(Only::try_parse_from(["require", "cuda>=1", "--privileged"]).is_err());
     }
