@@ -47,6 +47,10 @@ limits! {
     nodes_bytes = 512 << 20;
     /// Instructions of one Dockerfile.
     instructions = 100_000;
+    /// Build stages of one Dockerfile.
+    stages = 1_000;
+    /// Variables of the environments of all stages of one Dockerfile together.
+    stage_variables = 1_000_000;
     /// Bytes of one image manifest or index.
     manifest_bytes = 4 << 20;
     /// Bytes of one image config.

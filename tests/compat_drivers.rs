@@ -172,6 +172,11 @@ fn wrong_specifications_name_the_place_and_the_nearest() {
     ] {
         assert_eq!(problem(spec), (message.to_owned(), place.to_owned()), "{spec}");
     }
+    let nearest = |spec: &str| DriverSpec::parse(spec, tables()).unwrap_err().nearest;
+    assert_eq!(nearest("525-550").as_deref(), Some("525..=550"));
+    assert_eq!(nearest("535+").as_deref(), Some(">=535"));
+    assert_eq!(nearest("535.*").as_deref(), Some("535"));
+    assert_eq!(problem("12.4").0, "driver specification `12.4`: there is no Linux driver branch 12");
     assert!(DriverSpec::parse(&"5".repeat(5000), tables()).is_err());
     assert!(DriverSpec::parse("99999999999", tables()).is_err());
 }

@@ -428,7 +428,7 @@ proptest! {
             "all"
         } else if all.iter().all(|one| *one == Some(false)) {
             "none"
-        } else if all.contains(&Some(true)) && all.contains(&Some(false)) {
+        } else if all.contains(&Some(false)) {
             "some"
         } else {
             "unknown"

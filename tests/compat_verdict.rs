@@ -272,6 +272,11 @@ fn ranges() {
     assert_eq!(over("12.4", ">=525.60.11"), "some 525.60.13 fails");
     assert_eq!(over("12.4", "630"), "unknown - unknown");
     assert_eq!(over("12.4", "550, 630"), "unknown - unknown");
+    assert_eq!(
+        over("12.4", "470, 630"),
+        "some - fails",
+        "a driver that is known to fail is not hidden by an unknown one"
+    );
     assert_eq!(over("13.0", "535, 580, 630"), "some - needs-forward-compat");
 }
 

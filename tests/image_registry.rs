@@ -49,6 +49,9 @@ const LISTING: &str = "0 file /a first\n0 file /b (60000 bytes)\n1 file /c third
 
 /// What an honest registry answers for `repo:v1`.
 fn honest(image: &BuiltImage, request: &Request) -> Answer {
+    if request.path.starts_with("/v2/team/quiet/manifests/") {
+        return not_found("MANIFEST_UNKNOWN");
+    }
     let Some(rest) = request.path.strip_prefix("/v2/team/repo/") else { return not_found("NAME_UNKNOWN") };
     let (kind, name) = rest.split_once('/').unwrap();
     match kind {
@@ -448,6 +451,11 @@ fn missing_things_are_named_with_what_is_near() {
         error_of(&server, anonymous(), "team/none:v1"),
         "HOST has no repository team/none; check its spelling"
     );
+    // Docker's registry says only about tags that the repository is not there.
+    assert_eq!(
+        error_of(&server, anonymous(), "team/quiet:v1"),
+        "HOST has no repository team/quiet; check its spelling"
+    );
     let digest = format!("sha256:{}", "0".repeat(64));
     assert_eq!(
         error_of(&server, anonymous(), &format!("team/repo@{digest}")),
@@ -471,6 +479,30 @@ fn unreachable_and_silent_registries() {
     let silent = Server::start(|_, _| Answer::default().stall(0).header("Content-Length", "5"));
     let message = error_of(&silent, CredentialSource::Anonymous, "team/repo:v1");
     assert!(message.contains("HOST"), "{message}");
+}
+
+#[test]
+fn plain_http_to_a_tls_port_is_explained() {
+    let server = Server::start(|_, _| Answer::new(400, "Client sent an HTTP request to an HTTPS server.\n"));
+    let message = error_of(&server, CredentialSource::Anonymous, "team/repo:v1");
+    assert!(
+        message.contains("answered 400 to a request for the manifest of team/repo over plain HTTP; if it"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_unusable_ca_file_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut options = options(CredentialSource::Anonymous);
+    options.registry.ca_file = Some(file.path().to_owned());
+    let source = ImageSource::parse("registry.example/x").unwrap();
+    let Err(error) = image::open(&source, &options) else { panic!("an empty file was taken") };
+    let expected = format!(
+        "--ca-file {}: it holds no certificate; it must hold PEM certificates",
+        file.path().display()
+    );
+    assert_eq!(error.to_string(), expected);
 }
 
 #[test]

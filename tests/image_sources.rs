@@ -306,3 +306,48 @@ fn a_layer_that_is_missing_costs_only_itself() {
     let message = outcomes[1].problems[0].to_string();
     assert!(message.starts_with("layer 1 (sha256:") && message.contains("does not hold"), "{message}");
 }
+
+#[test]
+fn too_many_layers_and_too_large_streams_stop_at_their_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    oci::write_layout(folder.path(), &[(&sample(), None)]);
+    let limits = cudalint::limits::Limits { layers: 2, spool_bytes: 1_000, ..Default::default() };
+    let socket = folder.path().join("docker.sock");
+    let options = SourceOptions { limits, docker_socket: Some(socket.clone()), ..SourceOptions::default() };
+    let error = |text: &str| {
+        let source = image::open(&ImageSource::parse(text).unwrap(), &options).unwrap();
+        source.resolve(&Platform::default()).unwrap_err().to_string()
+    };
+    let message = error(&format!("oci:{}", folder.path().display()));
+    assert!(
+        message.ends_with(
+            "has 3 layers, more than 2; raise it with --limit layers=NUMBER if the image is trusted"
+        )
+    );
+    let listener = UnixListener::bind(&socket).unwrap();
+    let engine = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(&[b"HTTP/1.0 200 OK\r\n\r\n".as_slice(), &[b'x'; 5_000]].concat()).unwrap();
+    });
+    let message = error("docker-daemon:x:1");
+    assert!(message.contains("larger than 1000 bytes; raise it with --limit spool_bytes=BYTES"), "{message}");
+    engine.join().unwrap();
+}
+
+#[test]
+fn a_stopped_scan_says_so_for_every_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    oci::write_layout(folder.path(), &[(&sample(), None)]);
+    let source = source(&format!("oci:{}", folder.path().display()));
+    let found = source.resolve(&Platform::default()).unwrap();
+    let options = image::ScanOptions {
+        limits: &cudalint::limits::Limits::default(),
+        jobs: std::num::NonZeroUsize::MIN,
+        cancel: &std::sync::atomic::AtomicBool::new(true),
+        progress: &image::NoProgress,
+    };
+    let outcomes = image::for_each_layer(&found, &*source, &options, |layer| layer.walk(&mut |_| {}));
+    let problems: Vec<String> = outcomes.iter().map(|outcome| outcome.problems[0].to_string()).collect();
+    assert_eq!(problems.len(), 3);
+    assert!(problems.iter().all(|problem| problem.ends_with("the scan was stopped before its end")));
+}

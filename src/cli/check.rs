@@ -9,7 +9,7 @@ use super::output::{Screen, Stop};
 use super::target::{aim, load_config};
 use crate::config::ConfigFile;
 use crate::diagnostics::{
-    Baseline, FailOn, Outcome, PathBase, Safety, SelectLayer, Selection, Selector, apply_edits, plan_fixes, unified_diff,
+    Baseline, FailOn, Outcome, PathBase, Problem, Safety, SelectLayer, Selection, Selector, apply_edits, plan_fixes, unified_diff,
 };
 use crate::dockerfile::{BuildOptions, Platform};
 use crate::engine::{ImageOptions, Input, InputError, Options, check, resolve};
@@ -48,13 +48,11 @@ pub(super) fn run(
         return Ok(NOTHING);
     }
     let mut outcome = check(&inputs, &options);
-    if let Some(path) = baseline_path(args, config) {
-        if args.write_baseline {
-            return write_baseline(&path, &outcome, &options.paths, err);
-        }
-        apply_baseline(&mut outcome, &path)?;
-    } else if args.write_baseline {
-        return Err(Stop::usage("--write-baseline needs a file: --baseline FILE, or `baseline` in cudalint.toml", None));
+    if args.write_baseline {
+        let Some(path) = baseline_path(args, config) else {
+            return Err(Stop::usage("--write-baseline needs a file: --baseline FILE, or `baseline` in cudalint.toml", None));
+        };
+        return write_baseline(&path, &outcome, &options.paths, err);
     }
     if args.fix || args.unsafe_fixes || args.diff {
         if fix(args, &outcome, out)? {
@@ -62,9 +60,6 @@ pub(super) fn run(
         }
         if !args.diff {
             outcome = check(&inputs, &options);
-            if let Some(path) = baseline_path(args, config) {
-                apply_baseline(&mut outcome, &path)?;
-            }
         }
     }
     if !(args.diff && matches!(args.format, FormatWord::Human)) {
@@ -111,6 +106,8 @@ pub(super) fn options(
         selection: Selection::resolve(infos, &overrides, &[base, flags]),
         per_path,
         paths: path_base(config),
+        config_paths: config_base(config),
+        baseline: baseline_path(args, config).filter(|_| !args.write_baseline).map(|path| read_baseline(&path)).transpose()?,
         today: today(),
     })
 }
@@ -177,19 +174,24 @@ pub(super) fn build(args: &BuildArgs, config: Option<&ConfigFile>) -> Result<Bui
     Ok(BuildOptions { build_args, target: args.target.clone(), platform, ..BuildOptions::default() })
 }
 
-/// File names are written relative to the repository, or to the configuration's folder, or to the working folder.
+/// Names in reports and fingerprints are relative to the repository, or to the configuration's folder, or to here.
 fn path_base(config: Option<&ConfigFile>) -> PathBase {
     let current = std::env::current_dir().unwrap_or_default();
-    let root = current
-        .ancestors()
-        .find(|folder| folder.join(".git").exists())
-        .map(Path::to_owned)
-        .or_else(|| {
-            let folder = Path::new(&*config?.name).parent()?.to_owned();
-            current.join(folder).canonicalize().ok()
-        })
-        .unwrap_or_else(|| current.clone());
+    let repository = current.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned);
+    let root = repository.or_else(|| config_folder(config, &current)).unwrap_or_else(|| current.clone());
     PathBase::new(&root.to_string_lossy(), &current.to_string_lossy())
+}
+
+/// Globs of the configuration are relative to its folder.
+fn config_base(config: Option<&ConfigFile>) -> PathBase {
+    let current = std::env::current_dir().unwrap_or_default();
+    let root = config_folder(config, &current).unwrap_or_else(|| current.clone());
+    PathBase::new(&root.to_string_lossy(), &current.to_string_lossy())
+}
+
+fn config_folder(config: Option<&ConfigFile>, current: &Path) -> Option<PathBuf> {
+    let folder = Path::new(&*config?.name).parent()?;
+    current.join(folder).canonicalize().ok()
 }
 
 fn input_error(error: &InputError) -> Stop {
@@ -215,13 +217,13 @@ fn write_baseline(path: &Path, outcome: &Outcome, paths: &PathBase, err: &mut dy
     Ok(if outcome.is_complete() { CLEAN } else { INCOMPLETE })
 }
 
-fn apply_baseline(outcome: &mut Outcome, path: &Path) -> Result<(), Stop> {
-    let unreadable = |why: String| Stop::usage(format!("the baseline {} cannot be read: {why}", path.display()), Some("--write-baseline makes a new one"));
+fn read_baseline(path: &Path) -> Result<Baseline, Stop> {
+    let unreadable = |why: String| {
+        let help = Some("--write-baseline makes a new one");
+        Stop::usage(format!("the baseline {} cannot be read: {why}", path.display()), help)
+    };
     let text = read_text(path, Limits::default().text_bytes).map_err(unreadable)?;
-    let baseline = Baseline::read(&text).map_err(|error| unreadable(error.to_string()))?;
-    let mut matcher = baseline.matcher();
-    outcome.hold_back(&mut matcher);
-    Ok(())
+    Baseline::read(&text).map_err(|error| unreadable(error.to_string()))
 }
 
 /// Applies fixes, or shows them; true when that is all there is to do.
@@ -339,3 +341,11 @@ pub(super) fn one_input(given: &str) -> Result<Input, Stop> {
     }
 }
 
+
+/// Says why an input could not be read: exit status 4.
+pub(super) fn unreadable(problem: &Problem, screen: &Screen, err: &mut dyn Write) -> Result<u8, Stop> {
+    let paths = PathBase::default();
+    let options = report::Options { width: screen.width, unicode: screen.unicode, ..report::Options::plain(&paths) };
+    report::write_problem(problem, &std::sync::Arc::from(&[][..]), &options, err)?;
+    Ok(INCOMPLETE)
+}

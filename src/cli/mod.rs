@@ -1,10 +1,12 @@
 //! The command line: flags, terminal, exit status. Everything is judged elsewhere.
 
 mod args;
+mod check;
 mod compat;
 mod data;
 mod explain;
 mod host;
+mod inspect;
 mod man;
 mod matrix;
 mod output;
@@ -36,7 +38,7 @@ pub fn run() -> ExitCode {
     let stdout = std::io::stdout();
     let screen = screen(&cli.global, stdout.is_terminal());
     let mut out = std::io::BufWriter::new(stdout.lock());
-    let answered = answer(&cli, &screen, &mut out).and_then(|status| Ok(out.flush().map(|()| status)?));
+    let answered = answer(&cli, &screen, &mut out, &mut std::io::stderr()).and_then(|status| Ok(out.flush().map(|()| status)?));
     match answered {
         Ok(status) => ExitCode::from(status),
         Err(stop) => {
@@ -47,7 +49,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn answer(cli: &Cli, screen: &Screen, out: &mut dyn Write) -> Result<u8, Stop> {
+fn answer(cli: &Cli, screen: &Screen, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, Stop> {
     let files = &cli.global.data;
     match &cli.command {
         Some(Command::Require(args)) => require::run(args, &*data::load_tables(files, None)?, screen, out),
@@ -57,9 +59,10 @@ fn answer(cli: &Cli, screen: &Screen, out: &mut dyn Write) -> Result<u8, Stop> {
         Some(Command::Explain(args)) => explain::run(args, screen, out),
         Some(Command::Completions { shell }) => man::completions(*shell, out),
         Some(Command::Man) => man::man(out),
-        Some(Command::Check(_) | Command::Inspect(_) | Command::Matrix(_)) | None => {
-            Err(Stop::usage("this build has no such command", None))
-        }
+        Some(Command::Check(args)) => check::run(args, &cli.global, screen, out, err),
+        None => check::run(&cli.check, &cli.global, screen, out, err),
+        Some(Command::Inspect(args)) => inspect::run(args, &cli.global, screen, out, err),
+        Some(Command::Matrix(_)) => Err(Stop::usage("this build has no such command", None)),
     }
 }
 

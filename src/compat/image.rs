@@ -248,6 +248,16 @@ fn status(tag: &CudaTag, tables: &Tables) -> TagStatus {
         // A distribution that no listed image has yet, on the newest version: it may have been added since.
         return TagStatus::NewerThanTable;
     }
+    // Sources of versions under end of life were trimmed: an OS between the first and the last version that had it may
+    // well have been offered.
+    let maybe_trimmed = |problem: &TagProblem| {
+        let within = |first: &CudaVersion, last: &CudaVersion| *first <= version && version <= *last;
+        row.listed_eol
+            && matches!(problem, TagProblem::SystemNotOffered { first: Some(first), last: Some(last), .. } if within(first, last))
+    };
+    if found.iter().all(maybe_trimmed) {
+        return TagStatus::NoLongerListed { suggestion: suggest(tag, tables) };
+    }
     never(found, tag, tables)
 }
 

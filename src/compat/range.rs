@@ -83,11 +83,11 @@ pub struct BranchTruth {
 pub enum RangeWord {
     /// It holds for every driver.
     All,
-    /// It holds for some and fails for others.
+    /// It fails for some, and holds (or may hold) for others.
     Some,
     /// It holds for none.
     None,
-    /// For some or all it cannot be told, and none that can be told contradicts another.
+    /// For some or all it cannot be told, and it fails for none that can be told.
     Unknown,
 }
 
@@ -107,7 +107,7 @@ impl RangeWord {
 /// The truth of a statement over a set of drivers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RangeVerdict {
-    /// In one word. Drivers that are unknown make the whole unknown, unless others both hold and fail.
+    /// In one word. Drivers that are unknown make the whole unknown, unless another fails.
     pub word: RangeWord,
     /// For [`RangeWord::Some`]: the least driver of the set from which on it holds for all of the set; `None` where the
     /// greatest driver fails.
@@ -160,7 +160,7 @@ impl RangeVerdict {
         }
         let has = |truth: Truth| truths.iter().any(|(_, one)| *one == truth);
         let word = match (has(Truth::Yes), has(Truth::No), has(Truth::Unknown)) {
-            (true, true, _) => RangeWord::Some,
+            (true, true, _) | (_, true, true) => RangeWord::Some,
             (_, _, true) | (false, false, false) => RangeWord::Unknown,
             (true, false, false) => RangeWord::All,
             (false, true, false) => RangeWord::None,

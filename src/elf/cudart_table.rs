@@ -1,7 +1,7 @@
 //! What is known of published runtime builds: exported symbols per release, build-ids. Facts about the runtime,
 //! measured; see the comments in the tables.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -56,13 +56,25 @@ pub(super) enum TableError {
     Release(String),
 }
 
+/// First and last measured release that exports a symbol; without last, the newest one does.
+#[derive(Debug, Clone, Copy)]
+struct Lifetime {
+    first: RuntimeVersion,
+    last: Option<RuntimeVersion>,
+}
+
+impl Lifetime {
+    fn holds(self, release: RuntimeVersion) -> bool {
+        self.first <= release && self.last.is_none_or(|last| release <= last)
+    }
+}
+
 /// Known runtime builds.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// Measured releases, oldest first.
-    releases: Vec<RuntimeVersion>,
-    /// First and last measured release that exports a symbol.
-    symbols: BTreeMap<String, (RuntimeVersion, Option<RuntimeVersion>)>,
+    /// Measured releases, oldest first, and how many symbols each exports.
+    releases: Vec<(RuntimeVersion, usize)>,
+    symbols: BTreeMap<String, Lifetime>,
     builds: BTreeMap<String, PatchRelease>,
 }
 
@@ -71,13 +83,16 @@ impl Table {
         let release =
             |text: &str| RuntimeVersion::parse(text).ok_or_else(|| TableError::Release(text.to_owned()));
         let file: SymbolFile = toml::from_str(symbols)?;
-        let mut table = Self {
-            releases: file.measured.releases.iter().map(|text| release(text)).collect::<Result<_, _>>()?,
-            ..Self::default()
-        };
+        let mut table = Self::default();
         for (name, row) in file.symbols {
             let last = row.last.as_deref().map(release).transpose()?;
-            table.symbols.insert(name, (release(&row.first)?, last));
+            table.symbols.insert(name, Lifetime { first: release(&row.first)?, last });
+        }
+        for text in &file.measured.releases {
+            let release = release(text)?;
+            table
+                .releases
+                .push((release, table.symbols.values().filter(|symbol| symbol.holds(release)).count()));
         }
         let file: BuildFile = toml::from_str(builds)?;
         for row in file.build {
@@ -96,36 +111,29 @@ impl Table {
     /// Releases whose exported symbols fit the ones that a libcudart defines: those that export exactly these, else
     /// those that export at least these.
     pub fn range<'a>(&self, defined: impl Iterator<Item = &'a str>) -> Option<SymbolRange> {
-        let known: BTreeSet<&str> = defined.filter(|name| self.symbols.contains_key(*name)).collect();
+        let known: BTreeMap<&str, Lifetime> =
+            defined.filter_map(|name| Some((name, *self.symbols.get(name)?))).collect();
         if known.is_empty() {
             return None;
         }
-        let exports = |release: RuntimeVersion, name: &str| {
-            self.symbols
-                .get(name)
-                .is_some_and(|(first, last)| *first <= release && last.is_none_or(|last| release <= last))
+        let fits = |exact: bool| {
+            self.releases
+                .iter()
+                .filter(|(_, exported)| !exact || *exported == known.len())
+                .map(|(release, _)| *release)
+                .filter(|release| known.values().all(|symbol| symbol.holds(*release)))
+                .collect::<Vec<_>>()
         };
-        let superset: Vec<RuntimeVersion> = self
-            .releases
-            .iter()
-            .copied()
-            .filter(|release| known.iter().all(|name| exports(*release, name)))
-            .collect();
-        let exact: Vec<RuntimeVersion> = superset
-            .iter()
-            .copied()
-            .filter(|release| {
-                self.symbols.keys().filter(|name| exports(*release, name)).count() == known.len()
-            })
-            .collect();
-        let fits = if exact.is_empty() { superset } else { exact };
+        let exact = fits(true);
+        let fits = if exact.is_empty() { fits(false) } else { exact };
         let (oldest, newest) = (*fits.first()?, *fits.last()?);
-        Some(SymbolRange { oldest, newest: (Some(&newest) != self.releases.last()).then_some(newest) })
+        let newest_measured = self.releases.last().map(|(release, _)| *release);
+        Some(SymbolRange { oldest, newest: (Some(newest) != newest_measured).then_some(newest) })
     }
 
     /// The oldest measured release that exports all of these; `None` when none of them is a symbol of the runtime.
     pub fn floor<'a>(&self, undefined: impl Iterator<Item = &'a str>) -> Option<RuntimeVersion> {
-        undefined.filter_map(|name| self.symbols.get(name)).map(|(first, _)| *first).max()
+        undefined.filter_map(|name| self.symbols.get(name)).map(|symbol| symbol.first).max()
     }
 }
 
@@ -147,7 +155,7 @@ mod tests {
         TABLE
             .symbols
             .iter()
-            .filter(|(_, (first, last))| *first <= release && last.is_none_or(|last| release <= last))
+            .filter(|(_, symbol)| symbol.holds(release))
             .map(|(name, _)| name.clone())
             .collect()
     }

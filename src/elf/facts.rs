@@ -119,6 +119,20 @@ pub enum Part {
     Notes,
 }
 
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Header => "ELF header",
+            Self::Segments => "program headers",
+            Self::Sections => "section table",
+            Self::Dynamic => "dynamic section",
+            Self::Versions => "version tables",
+            Self::Symbols => "dynamic symbol table",
+            Self::Notes => "notes",
+        })
+    }
+}
+
 /// The state of every part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Parts {

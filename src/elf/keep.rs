@@ -51,6 +51,8 @@ pub(super) struct Keeper {
     segments: Vec<Segment>,
     over_budget: bool,
     peak: u64,
+    /// The section name table, when it lay outside of what was kept but was recognised.
+    names: Sparse,
 }
 
 impl Keeper {
@@ -69,6 +71,7 @@ impl Keeper {
             segments: Vec::new(),
             over_budget: false,
             peak: 0,
+            names: Sparse::default(),
         }
     }
 
@@ -85,6 +88,31 @@ impl Keeper {
     /// Bytes that would have been needed were left out because the budget was spent.
     pub fn over_budget(&self) -> bool {
         self.over_budget
+    }
+
+    /// Takes pieces of the file that may be the section name table: offsets, ascending, and bytes. Only a piece that
+    /// holds the table as the section table places it is used.
+    pub fn add_name_tables<'a>(&mut self, candidates: impl IntoIterator<Item = &'a (u64, Vec<u8>)>) {
+        let Some(header) = self.header() else { return };
+        let (sections, _) = header.sections(&self.data);
+        let Some(table) = header.name_section(&sections) else { return };
+        let len = usize::try_from(table.size).unwrap_or(usize::MAX);
+        if self.data.get(table.offset, len).is_some() {
+            return;
+        }
+        for (start, bytes) in candidates {
+            let inside = table.offset.checked_sub(*start).and_then(|at| usize::try_from(at).ok());
+            let found = inside.and_then(|at| bytes.get(at..at.checked_add(len)?));
+            if let Some(found) = found {
+                self.names.push(table.offset, found);
+                return;
+            }
+        }
+    }
+
+    /// What the section names are read from.
+    pub fn names(&self) -> &Sparse {
+        if self.names.kept() > 0 { &self.names } else { &self.data }
     }
 
     /// Most bytes kept at once.
@@ -227,11 +255,16 @@ impl Keeper {
         tables.sort_unstable();
         let strings = place(tags.strtab);
         for (index, start) in tables.iter().enumerate() {
-            // Only the string table states its size; the others end where the next begins.
+            // Only the string table states its size; the others end where the next begins. What has passed costs
+            // nothing more; of what is to come, so much must do.
+            let most = self.position.saturating_sub(*start).max(TABLE_BYTES);
             let next =
                 tables.get(index.saturating_add(1)).map_or(TABLE_BYTES, |next| next.saturating_sub(*start));
-            let len = if Some(*start) == strings { tags.strsz } else { next.min(TABLE_BYTES) };
+            let len = if Some(*start) == strings { tags.strsz } else { next.min(most) };
             self.want(*start, len);
+            // A string table that reaches beyond the head has passed unkept (TensorFlow's has 83 MB).
+            let last = start.saturating_add(len).saturating_sub(1);
+            self.over_budget |= last < self.position && self.data.chunk(last).is_empty();
         }
         // Files of ordinary size stay whole.
         if self.data.kept() > self.budget / 2 {

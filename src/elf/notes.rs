@@ -25,6 +25,8 @@ pub(super) fn read(
     let mut areas: Vec<(u64, u64, u64, Option<String>)> = sections
         .iter()
         .filter(|section| section.kind == SHT_NOTE)
+        // The compiler's own record of its options: many, large, and of no use here.
+        .filter(|section| names.of(section).is_none_or(|name| !name.starts_with(".gnu.build.attributes")))
         .take(MAX_NOTES)
         .map(|section| (section.offset, section.size, section.align, names.of(section)))
         .collect();

@@ -12,8 +12,8 @@ use super::keep::Keeper;
 use super::notes;
 use super::sparse::Sparse;
 
-/// Longest path list that is read.
-const PATH_BYTES: usize = 16 << 10;
+/// Longest path list that is read. Bazel writes long ones.
+const PATH_BYTES: usize = 256 << 10;
 /// Longest file or version name that is read.
 const NAME_BYTES: usize = 1 << 10;
 /// Longest section name that is read.
@@ -42,7 +42,7 @@ pub(super) fn facts(keeper: &Keeper) -> Option<ElfFacts> {
     let mut facts = empty(&header);
     facts.parts.segments = state(header.promises_segments(), segments_whole);
 
-    let names = SectionNames::new(&header, data, &sections);
+    let names = SectionNames::new(&header, keeper.names(), &sections);
     let named = names.whole;
     facts.parts.sections = state(header.promises_sections(), sections_whole && named);
     facts.sections = sections
@@ -139,7 +139,9 @@ impl<'a> SectionNames<'a> {
     fn new(header: &Header, data: &'a Sparse, sections: &[SectionHeader]) -> Self {
         let table = header.name_section(sections);
         let (offset, size) = table.map_or((None, 0), |section| (Some(section.offset), section.size));
-        let whole = table.is_some() && (size == 0 || !data.chunk(offset.unwrap_or(u64::MAX)).is_empty());
+        let whole = offset
+            .zip(usize::try_from(size).ok())
+            .is_some_and(|(offset, size)| data.get(offset, size).is_some());
         Self { data, offset, size, whole }
     }
 
@@ -159,7 +161,7 @@ pub(super) fn section_map(
 ) -> Option<Vec<(u64, u64, String)>> {
     let header = keeper.header()?;
     let (sections, whole) = header.sections(keeper.data());
-    let names = SectionNames::new(&header, keeper.data(), &sections);
+    let names = SectionNames::new(&header, keeper.names(), &sections);
     if sections.is_empty() || !whole || !names.whole {
         return None;
     }

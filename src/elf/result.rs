@@ -51,7 +51,7 @@ pub enum Problem {
         value: u64,
     },
     /// A part of an ELF file is there but cannot be read.
-    #[error("the {part:?} of the ELF file cannot be read")]
+    #[error("cannot read the {part} of the ELF file; facts from there are missing")]
     Unreadable {
         /// Which part.
         part: super::Part,
@@ -60,7 +60,7 @@ pub enum Problem {
     #[error("the program is packed by UPX: nothing inside it can be seen; unpack it with `upx -d` first")]
     Packed,
     /// Fatbin containers broke off inside.
-    #[error("{count} fatbin containers are damaged; device code after the damage is not seen")]
+    #[error("{count} fatbin container(s) are damaged; device code after the damage is not seen")]
     BrokenFatbin {
         /// Number of containers.
         count: u64,

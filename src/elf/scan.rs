@@ -263,7 +263,8 @@ impl<'s> Pass<'s> {
         let container = self.next_container(start, end);
         let stop = container.map_or(end, |(at, _)| at);
         self.raw_cubins(start, stop);
-        self.found.search(&self.scanner.searchers, self.machine(), &self.window, start, stop);
+        let machine = self.machine();
+        self.found.search(&self.scanner.searchers, machine, (self.base, &self.window), start, stop);
         self.at = stop;
         if let Some((at, size)) = container {
             self.container = Some((self.offset(at), size));
@@ -372,7 +373,8 @@ impl<'s> Pass<'s> {
                 file.peak_kept_bytes = members.peak;
                 Places::archive(members.sections, members.unknown)
             }
-            Structure::Elf(keeper) => {
+            Structure::Elf(mut keeper) => {
+                keeper.add_name_tables(&self.found.name_tables);
                 file.peak_kept_bytes = keeper.peak();
                 if let Some(facts) = parse::facts(&keeper) {
                     judge(&mut file, &facts, &self.found, &keeper, name, self.read);

@@ -1,6 +1,6 @@
 //! Texts and code constants, searched while the bytes of a file pass.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use memchr::memmem::Finder;
 
@@ -19,10 +19,17 @@ const X86_STORE: &[u8] = &[0xc7, 0x07];
 /// aarch64: `mov w0, #0; str w2, [x1]; ret`, after `mov w2, #version`.
 const ARM_TAIL: &[u8] = &[0, 0, 0x80, 0x52, 0x22, 0, 0, 0xb9, 0xc0, 0x03, 0x5f, 0xd6];
 
+/// In the table of section names, which lld and Bazel put up to 178 MB before the section table.
+const NAME_TABLE: &[u8] = b"\0.shstrtab\0";
+/// Bytes before and after that which may belong to the same table.
+const NAME_TABLE_BYTES: (usize, usize) = (4 << 10, 1 << 10);
+/// Candidates for the name table that are kept: the last ones, for it comes late.
+const MAX_NAME_TABLES: usize = 8;
+
 /// Bytes that may be needed before the start of a match.
-pub(super) const LOOK_BEHIND: usize = 16;
+pub(super) const LOOK_BEHIND: usize = NAME_TABLE_BYTES.0;
 /// Bytes that may be needed from the start of a match on.
-pub(super) const LOOK_AHEAD: usize = 256;
+pub(super) const LOOK_AHEAD: usize = NAME_TABLE_BYTES.1;
 /// Longest library name.
 const NAME_BYTES: usize = 96;
 /// Distinct values kept of one kind.
@@ -49,6 +56,7 @@ pub(super) struct Searchers {
     nvml_stub: Finder<'static>,
     x86: Finder<'static>,
     arm: Finder<'static>,
+    name_table: Finder<'static>,
     names: Vec<Finder<'static>>,
 }
 
@@ -60,6 +68,7 @@ impl Searchers {
             nvml_stub: Finder::new(NVML_STUB),
             x86: Finder::new(X86_STORE),
             arm: Finder::new(ARM_TAIL),
+            name_table: Finder::new(NAME_TABLE),
             names: names
                 .into_iter()
                 .filter(|name| !name.is_empty() && name.len() < NAME_BYTES)
@@ -80,15 +89,18 @@ pub(super) struct Found {
     pub profiles: BTreeSet<String>,
     /// Library names.
     pub names: BTreeSet<String>,
+    /// Offsets and bytes around what may be the table of section names.
+    pub name_tables: VecDeque<(u64, Vec<u8>)>,
 }
 
 impl Found {
-    /// Searches for matches that begin in `window[start..end]`. The window may hold more on both sides.
+    /// Searches for matches that begin in `window[start..end]`. The window may hold more on both sides; it begins at
+    /// `base` in the file.
     pub fn search(
         &mut self,
         searchers: &Searchers,
         machine: Option<Machine>,
-        window: &[u8],
+        (base, window): (u64, &[u8]),
         start: usize,
         end: usize,
     ) {
@@ -116,6 +128,15 @@ impl Found {
             for at in hits(&searchers.arm).0 {
                 self.constants.extend(arm_constant(window, at));
             }
+        }
+        for at in hits(&searchers.name_table).0 {
+            let from = at.saturating_sub(NAME_TABLE_BYTES.0);
+            let to = at.saturating_add(NAME_TABLE_BYTES.1).min(window.len());
+            if self.name_tables.len() >= MAX_NAME_TABLES {
+                self.name_tables.pop_front();
+            }
+            let bytes = window.get(from..to).unwrap_or_default().to_vec();
+            self.name_tables.push_back((base.saturating_add(from as u64), bytes));
         }
         for at in hits(&searchers.profiles).0 {
             let rest = window.get(at.saturating_add(PROFILES.len())..).unwrap_or_default();
@@ -188,7 +209,7 @@ mod tests {
 
     fn search(machine: Option<Machine>, bytes: &[u8]) -> Found {
         let mut found = Found::default();
-        found.search(&Searchers::new(NAMES), machine, bytes, 0, bytes.len());
+        found.search(&Searchers::new(NAMES), machine, (0, bytes), 0, bytes.len());
         found
     }
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::context::FolderContext;
+use super::image::{ImageOptions, check_image};
 use super::input::{Input, misread};
 use crate::compat::{Tables, Target};
 use crate::diagnostics::{
-    Date, Finding, Fingerprinter, FleetNames, InputKind, InputOutcome, Location, Outcome, PathBase, PerPath,
-    Problem, Selection, Suppressions, Tool, meta,
+    Baseline, CommentedFile, Date, Filters, Finding, FleetNames, InputKind, InputOutcome, Location, Outcome, PathBase, PerPath,
+    Problem, Selection, Tool, meta,
 };
 use crate::dockerfile::BuildOptions;
 use crate::facts::from_dockerfile::{BuildContext, DockerfileInput, Extracted, NoContext, from_dockerfile};
@@ -33,12 +34,18 @@ pub struct Options {
     pub build: BuildOptions,
     /// Build context of every Dockerfile, instead of the folder it lies in.
     pub context: Option<PathBuf>,
+    /// How images are read.
+    pub images: ImageOptions,
     /// Rules that run.
     pub selection: Selection,
     /// Rules that leave some paths in peace.
     pub per_path: Vec<PerPath>,
-    /// How file names are written in fingerprints and matched by per-path settings.
+    /// How fingerprints see file names: relative to the root of the repository.
     pub paths: PathBase,
+    /// How per-path settings see file names: relative to the configuration's folder.
+    pub config_paths: PathBase,
+    /// Findings to leave out.
+    pub baseline: Option<Baseline>,
     /// Day for the expiry of ignores.
     pub today: Date,
 }
@@ -46,8 +53,9 @@ pub struct Options {
 /// Checks all inputs; the outcome has one entry each, in the order given.
 #[must_use]
 pub fn check(inputs: &[Input], options: &Options) -> Outcome {
-    let outcomes: Vec<InputOutcome> = inputs.par_iter().map(|input| check_input(input, options)).collect();
-    Outcome::new(tool(&options.tables), fleet(&options.target), outcomes)
+    let mut outcomes: Vec<InputOutcome> = inputs.par_iter().map(|input| check_input(input, options)).collect();
+    let stale_baseline = options.baseline.as_ref().map_or(0, |baseline| baseline.hold_back(&mut outcomes));
+    Outcome { stale_baseline, ..Outcome::new(tool(&options.tables), fleet(&options.target), outcomes) }
 }
 
 fn tool(tables: &Tables) -> Tool {
@@ -90,30 +98,17 @@ fn check_input(input: &Input, options: &Options) -> InputOutcome {
                 unreadable(name, InputKind::Dockerfile, format!("{name} cannot be read: {message}"))
             }
         },
-        Input::Stdin => {
-            let mut bytes = Vec::new();
-            let limit = options.limits.text_bytes;
-            match std::io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes) {
-                Ok(read) if read as u64 > limit => unreadable(
-                    "<stdin>",
-                    InputKind::Dockerfile,
-                    format!("standard input is longer than {limit} bytes (--limit text_bytes=N raises it)"),
-                ),
-                Ok(_) => match &options.context {
-                    Some(root) => {
-                        let context = FolderContext::new(root, Path::new("Dockerfile"), &options.limits);
-                        check_dockerfile("<stdin>", &bytes, &context, options)
-                    }
-                    None => check_dockerfile("<stdin>", &bytes, &NoContext, options),
-                },
-                Err(error) => unreadable(
-                    "<stdin>",
-                    InputKind::Dockerfile,
-                    format!("standard input cannot be read: {error}"),
-                ),
-            }
-        }
-        Input::Image { given, .. } => unreadable(given, InputKind::Image, format!("{given} cannot be read")),
+        Input::Stdin => match read_stdin(options.limits.text_bytes) {
+            Ok(bytes) => match &options.context {
+                Some(root) => {
+                    let context = FolderContext::new(root, Path::new("Dockerfile"), &options.limits);
+                    check_dockerfile("<stdin>", &bytes, &context, options)
+                }
+                None => check_dockerfile("<stdin>", &bytes, &NoContext, options),
+            },
+            Err(why) => unreadable("<stdin>", InputKind::Dockerfile, format!("standard input cannot be read: {why}")),
+        },
+        Input::Image { given, source } => check_image(given, source, options),
     }
 }
 
@@ -142,6 +137,39 @@ fn unreadable(input: &str, kind: InputKind, message: String) -> InputOutcome {
     outcome
 }
 
+/// Facts of a Dockerfile, for commands that do not judge.
+pub(super) fn dockerfile_facts(input: &Input, options: &Options) -> Result<Facts, Problem> {
+    let (name, bytes, path) = match input {
+        Input::Dockerfile { path, name } => (name.as_str(), read_file(path, options.limits.text_bytes), Some(path)),
+        _ => ("<stdin>", read_stdin(options.limits.text_bytes), None),
+    };
+    let problem = |message: String| Problem { message, help: None, location: None };
+    let bytes = bytes.map_err(|why| problem(format!("{name} cannot be read: {why}")))?;
+    if let Some(what) = misread(name, &bytes) {
+        return Err(problem(format!("{name} is no Dockerfile: {what}")));
+    }
+    let folder;
+    let context: &dyn BuildContext = match options.context.clone().or_else(|| path.map(|path| folder_of(path))) {
+        Some(root) => {
+            folder = FolderContext::new(&root, path.map_or(Path::new("Dockerfile"), PathBuf::as_path), &options.limits);
+            &folder
+        }
+        None => &NoContext,
+    };
+    let input = DockerfileInput { name, source: &bytes, options: options.build.clone(), context, base_config: &|_| None };
+    let extracted = from_dockerfile(input, &options.tables, &options.limits);
+    if extracted.has_target { Ok(extracted.facts) } else { Err(no_stage(name, &extracted, options)) }
+}
+
+fn read_stdin(limit: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if read as u64 > limit {
+        return Err(format!("it is longer than {limit} bytes (--limit text_bytes=N raises it)"));
+    }
+    Ok(bytes)
+}
+
 /// Checks the text of a Dockerfile.
 #[must_use]
 pub fn check_dockerfile(
@@ -167,12 +195,8 @@ pub fn check_dockerfile(
         outcome.complete = false;
         outcome.problems.push(no_stage(name, &extracted, options));
     }
-    let findings = options.selection.apply(findings);
-    let mut suppressions = Suppressions::new(rule_infos(), options.today);
-    if let Some(source) = extracted.facts.sources.first() {
-        suppressions.add_file(&source.name, &source.bytes, &extracted.comments, &extracted.instructions);
-    }
-    finish(outcome, findings, suppressions, options)
+    let files = commented_files(&extracted);
+    finish(outcome, findings, &files, options)
 }
 
 /// Why a file has nothing to judge.
@@ -216,23 +240,42 @@ pub(super) fn judge(facts: &Facts, options: &Options) -> Vec<Finding> {
 pub(super) fn finish(
     mut outcome: InputOutcome,
     findings: Vec<Finding>,
-    mut suppressions: Suppressions<'_>,
+    files: &[CommentedFile],
     options: &Options,
 ) -> InputOutcome {
-    let infos = rule_infos();
-    let not_elsewhere = |finding: &Finding| {
-        !options.per_path.iter().any(|per_path| per_path.covers(finding, infos, &options.paths))
+    let filters = Filters {
+        rules: rule_infos(),
+        selection: &options.selection,
+        per_path: &options.per_path,
+        config_paths: &options.config_paths,
+        paths: &options.paths,
+        today: options.today,
     };
-    let findings: Vec<Finding> = findings.into_iter().filter(not_elsewhere).collect();
-    let mut applied = suppressions.apply(findings);
-    let last = suppressions.finish(|rule| options.selection.is_on(rule));
-    applied.kept.extend(options.selection.apply(last.kept).into_iter().filter(not_elsewhere));
-    outcome.suppressed = applied.suppressed.saturating_add(last.suppressed);
-    let fingerprinter =
-        Fingerprinter { paths: &options.paths, input: &outcome.input, sources: &outcome.sources };
-    let findings = fingerprinter.assign(dedup(applied.kept));
-    outcome.findings = findings;
+    // A rule that needs a target said nothing without one; an ignore of it is not unused.
+    let has_target = !options.target.pools().is_empty();
+    let ran = |rule| rule_infos().iter().any(|info| info.id == rule && (has_target || !info.needs_target));
+    filters.run(&mut outcome, dedup(findings), files, ran);
     outcome
+}
+
+/// Files in whose comments ignores may stand: the Dockerfile, and files of its context that have `#` comments.
+fn commented_files(extracted: &Extracted) -> Vec<CommentedFile> {
+    let mut files = Vec::new();
+    for (at, source) in extracted.facts.sources.iter().enumerate() {
+        let (comments, instructions) = if at == 0 {
+            (extracted.comments.clone(), extracted.instructions.clone())
+        } else {
+            let lines = (1..=source.lines.line_count()).filter_map(|line| source.lines.line_span(&source.bytes, line));
+            (lines.filter(|span| span.slice(&source.bytes).trim_ascii_start().starts_with(b"#")).collect(), Vec::new())
+        };
+        files.push(CommentedFile {
+            file: Arc::clone(&source.name),
+            source: Arc::clone(&source.bytes),
+            comments,
+            instructions,
+        });
+    }
+    files
 }
 
 /// The same words at the same place once: a loop in a RUN, or two stages that share a line, say things twice.

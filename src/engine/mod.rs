@@ -2,8 +2,14 @@
 
 mod check;
 mod context;
+mod image;
 mod input;
+mod inspect;
+mod progress;
+mod source_lines;
 
 pub use check::{Options, check, check_dockerfile};
 pub use context::FolderContext;
+pub use image::ImageOptions;
 pub use input::{Input, InputError, resolve};
+pub use inspect::{Inspection, facts, inspect};

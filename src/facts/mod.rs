@@ -5,6 +5,7 @@
 
 mod environment;
 pub mod from_dockerfile;
+pub mod from_image;
 mod image;
 pub mod manifest;
 mod origin;

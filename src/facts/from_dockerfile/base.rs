@@ -40,6 +40,8 @@ const FRAMEWORKS: &[&str] = &[
 const NOT_FRAMEWORKS: &[&str] = &[
     "nvcr.io/nvidia/k8s/*",
     "nvcr.io/nvidia/cloud-native/*",
+    "nvcr.io/nvidia/distroless/*",
+    "nvcr.io/nvidia/base/*",
     "nvcr.io/nvidia/driver",
     "nvcr.io/nvidia/gpu-operator",
 ];
@@ -175,6 +177,10 @@ fn kind_of(repository: &str, tag: Option<&str>, tables: &Tables) -> BaseKind {
             (RepoKind::App, _) if !tag.is_some_and(|tag| tag.contains("cuda")) => BaseKind::Other,
             _ => BaseKind::Framework,
         };
+    }
+    // Variants for other hardware carry no CUDA.
+    if tag.is_some_and(|tag| words(tag).any(|word| matches!(word, "cpu" | "rocm" | "xpu"))) {
+        return BaseKind::Other;
     }
     if NOT_FRAMEWORKS.iter().any(|pattern| matches(repository, pattern)) {
         return BaseKind::Other;

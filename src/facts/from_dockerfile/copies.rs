@@ -46,7 +46,10 @@ fn from(cx: &Extraction<'_>, stage: usize, index: usize, instruction: &Instructi
     let Some(flag) = instruction.flag("from") else { return CopyFrom::Context };
     let written = flag.value.as_ref().map(|value| value.value.clone()).unwrap_or_default();
     let links = cx.graph.stages.get(stage).map(|stage| stage.links.as_slice()).unwrap_or_default();
-    let link = links.iter().find(|link| link.kind == LinkKind::Copy && link.instruction == index);
+    // Links stand in the order of their instructions.
+    let first = links.partition_point(|link| link.instruction < index);
+    let own = links.iter().skip(first).take_while(|link| link.instruction == index);
+    let link = own.filter(|link| link.kind == LinkKind::Copy).last();
     match link.map(|link| (&link.source, link.span)) {
         Some((LinkSource::Stage(source), _)) => CopyFrom::Stage(StageId(*source)),
         Some((LinkSource::Image { reference, name: Some(name) }, span)) => {

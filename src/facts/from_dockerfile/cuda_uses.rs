@@ -115,7 +115,7 @@ const LIBRARY_STEMS: &[&str] = &[
 ];
 
 /// CUDA version of a system package; the flag says that only the major is known.
-pub(super) fn cuda_of_package(package: &PackageInstall) -> Option<(CudaVersion, bool)> {
+pub(in crate::facts) fn cuda_of_package(package: &PackageInstall) -> Option<(CudaVersion, bool)> {
     let name = package.name.as_str();
     if package.open_ended || NOT_RUNTIME.iter().any(|stem| name.starts_with(stem)) {
         return None;

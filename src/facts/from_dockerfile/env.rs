@@ -9,58 +9,74 @@ use crate::facts::{EnvSet, Facts, Origin, StageId};
 
 /// Variables whose value hangs on a variable that only the base image knows, although the stage graph, which takes what
 /// the tables do not list as unset, has a text for it.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(super) struct Unsure {
-    /// For each stage, numbers of its assignments.
-    assignments: Vec<HashSet<usize>>,
-    /// For each stage, names that are unsure at some place of it or of a stage it stands on.
-    names: Vec<HashSet<String>>,
+    /// Instruction and name of the assignments.
+    assignments: HashSet<(usize, String)>,
+    /// What each stage adds.
+    stages: Vec<UnsureStage>,
+}
+
+/// Names that are unsure at some place of a stage, and the stage it stands on, which is an earlier one.
+#[derive(Debug)]
+struct UnsureStage {
+    names: HashSet<String>,
+    parent: Option<usize>,
 }
 
 impl Unsure {
     /// Follows all assignments in order.
     pub fn new(cx: &Extraction<'_>) -> Self {
         let mut out = Self::default();
-        let mut ends: Vec<HashMap<String, bool>> = Vec::new();
+        // For each stage, names with whether the last assignment of them is unsure.
+        let mut ends: Vec<HashMap<&str, bool>> = Vec::new();
         for stage in &cx.graph.stages {
+            let lineage = cx.graph.lineage(stage.index);
+            let mut state: HashMap<&str, bool> = HashMap::new();
+            let mut names = HashSet::new();
+            for assignment in &stage.assignments {
+                let (Some(raw), Some(_)) = (&assignment.raw, &assignment.value) else { continue };
+                let hangs = references(&raw.value).iter().any(|name| {
+                    let below = lineage.iter().rev().filter_map(|index| ends.get(*index));
+                    let known = state.get(*name).or_else(|| below.filter_map(|end| end.get(*name)).next());
+                    known.copied().unwrap_or_else(|| {
+                        base_env::may_set(cx, stage.index, name) && !is_declared(cx, stage.index, name, assignment)
+                    })
+                });
+                if hangs {
+                    out.assignments.insert((assignment.instruction, assignment.name.value.clone()));
+                    names.insert(assignment.name.value.clone());
+                }
+                state.insert(&assignment.name.value, hangs);
+            }
             let parent = match stage.base {
                 Base::Stage(parent) => Some(parent),
                 _ => None,
             };
-            let mut state = parent.and_then(|parent| ends.get(parent)).cloned().unwrap_or_default();
-            let mut names = parent.and_then(|parent| out.names.get(parent)).cloned().unwrap_or_default();
-            let mut unsure = HashSet::new();
-            for (number, assignment) in stage.assignments.iter().enumerate() {
-                let (Some(raw), Some(_)) = (&assignment.raw, &assignment.value) else { continue };
-                let hangs = references(&raw.value).iter().any(|name| {
-                    state.get(*name).copied().unwrap_or_else(|| {
-                        !is_declared(cx, stage.index, name, assignment)
-                            && base_env::may_set(cx, stage.index, name)
-                    })
-                });
-                if hangs {
-                    unsure.insert(number);
-                    names.insert(assignment.name.value.clone());
-                }
-                state.insert(assignment.name.value.clone(), hangs);
-            }
-            out.assignments.push(unsure);
-            out.names.push(names);
+            out.stages.push(UnsureStage { names, parent });
             ends.push(state);
         }
         out
     }
 
-    /// Whether a name is unsure somewhere in a stage.
+    /// Whether a name is unsure somewhere in a stage or in one that it stands on.
     pub fn name(&self, stage: usize, name: &str) -> bool {
-        self.names.get(stage).is_some_and(|names| names.contains(name))
+        if self.assignments.is_empty() {
+            return false;
+        }
+        let mut next = self.stages.get(stage);
+        while let Some(found) = next {
+            if found.names.contains(name) {
+                return true;
+            }
+            next = found.parent.and_then(|parent| self.stages.get(parent));
+        }
+        false
     }
 
-    fn assignment(&self, cx: &Extraction<'_>, stage: usize, assignment: &Assignment) -> bool {
-        let Some(found) = cx.graph.stages.get(stage) else { return false };
-        let number = found.assignments.iter().position(|other| std::ptr::eq(other, assignment));
-        number
-            .is_some_and(|number| self.assignments.get(stage).is_some_and(|unsure| unsure.contains(&number)))
+    fn assignment(&self, assignment: &Assignment) -> bool {
+        !self.assignments.is_empty()
+            && self.assignments.contains(&(assignment.instruction, assignment.name.value.clone()))
     }
 }
 
@@ -104,7 +120,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
                 stage: StageId(stage.index),
                 name: name.clone(),
                 raw: unquoted(&raw.value, cx.tree.escape),
-                value: value(cx, stage.index, assignment),
+                value: value(cx, assignment),
                 previous,
                 previous_from_base,
                 references_self: assignment.self_reference,
@@ -113,7 +129,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
                 args: super::stages::args(result),
                 origin: pair_origin(cx, assignment),
                 value_origin: cx.origin(raw.span),
-                instruction: instruction_origin(cx, stage.index, assignment),
+                instruction: instruction_origin(cx, assignment),
                 effective: last.get(name.as_str()) == Some(&number),
             });
         }
@@ -121,16 +137,8 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
 }
 
 /// The value that an assignment gives, where it is known.
-pub(super) fn value(cx: &Extraction<'_>, stage: usize, assignment: &Assignment) -> Option<String> {
-    // An assignment of a stage below stands in that stage's list.
-    let mut lineage = cx.graph.lineage(stage).into_iter().rev();
-    let owner = lineage.find(|index| {
-        cx.graph
-            .stages
-            .get(*index)
-            .is_some_and(|stage| stage.assignments.iter().any(|other| std::ptr::eq(other, assignment)))
-    })?;
-    if cx.unsure.assignment(cx, owner, assignment) {
+pub(super) fn value(cx: &Extraction<'_>, assignment: &Assignment) -> Option<String> {
+    if cx.unsure.assignment(assignment) {
         return None;
     }
     assignment.value.as_ref()?.as_str().map(str::to_owned)
@@ -142,10 +150,9 @@ pub(super) fn pair_origin(cx: &Extraction<'_>, assignment: &Assignment) -> Origi
     cx.origin(assignment.raw.as_ref().map_or(name, |raw| name.cover(raw.span)))
 }
 
-fn instruction_origin(cx: &Extraction<'_>, stage: usize, assignment: &Assignment) -> Origin {
-    let instructions = cx.instructions_of(stage);
-    let found = instructions.iter().find(|(index, _)| *index == assignment.instruction);
-    found.map_or_else(|| pair_origin(cx, assignment), |(_, instruction)| cx.origin(instruction.span))
+fn instruction_origin(cx: &Extraction<'_>, assignment: &Assignment) -> Origin {
+    let instruction = cx.tree.effective(assignment.instruction);
+    instruction.map_or_else(|| pair_origin(cx, assignment), |instruction| cx.origin(instruction.span))
 }
 
 /// The value of the environment before an assignment, and whether the base image set it.

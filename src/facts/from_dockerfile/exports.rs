@@ -17,13 +17,13 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
 }
 
 fn in_run(executed: &Executed, facts: &mut Facts) {
+    let last_use = executed.commands.iter().rposition(may_use);
     for (at, resolved) in executed.commands.iter().enumerate() {
         let Action::Session(Session::Set(set)) = &resolved.action else { continue };
         if !set.exported {
             continue;
         }
-        let later = executed.commands.get(at + 1..).unwrap_or_default();
-        let used_later = later.iter().any(may_use);
+        let used_later = last_use.is_some_and(|last| last > at);
         for (name, value, span) in &set.variables {
             facts.exports.push(Export {
                 stage: executed.stage,

@@ -16,13 +16,17 @@ const OF_INTEREST: &[&str] = &[
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
         for (at, resolved) in executed.commands.iter().enumerate() {
-            let later = executed.commands.get(at + 1..).unwrap_or_default();
-            facts.file_operations.extend(operation(executed, resolved, later));
+            facts.file_operations.extend(operation(cx, executed, at, resolved));
         }
     }
 }
 
-fn operation(executed: &Executed, resolved: &Resolved, later: &[Resolved]) -> Option<FileOperation> {
+fn operation(
+    cx: &Extraction<'_>,
+    executed: &Executed,
+    at: usize,
+    resolved: &Resolved,
+) -> Option<FileOperation> {
     let Action::Files(read) = &resolved.action else { return None };
     let kind = match read.verb {
         FileVerb::Link => FileOperationKind::Link,
@@ -37,8 +41,10 @@ fn operation(executed: &Executed, resolved: &Resolved, later: &[Resolved]) -> Op
     }
     let sources: Vec<Word> = read.sources.iter().map(|word| executed.word(word)).collect();
     let destination = read.destination.as_ref().map(|word| executed.word(word));
-    let undone = destination.as_ref().and_then(|word| word.text.as_deref()).is_some_and(|path| {
-        made_paths(path, &sources).iter().any(|made| later.iter().any(|later| removes(later, made)))
+    let path = destination.as_ref().and_then(|word| word.text.as_deref());
+    let undone = path.is_some_and(|path| {
+        let made = made_paths(path, &sources);
+        made.iter().any(|made| cx.any_later(executed, at, |later| removes(later, made)))
     });
     Some(FileOperation {
         stage: executed.stage,

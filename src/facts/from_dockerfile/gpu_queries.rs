@@ -1,9 +1,11 @@
 //! Commands that ask for a GPU while the image is built, where there is none.
 
-use crate::facts::{Command, CommandRole, Facts, GpuQuery};
+use std::ops::Range;
 
-use super::words::shown;
-use crate::dockerfile::shell::tools::python_code::is_python;
+use super::Extraction;
+use super::steps::{self, Step, Workdirs};
+use crate::dockerfile::shell::Action;
+use crate::facts::{Facts, GpuQuery, Origin};
 
 /// Programs that need the driver.
 const PROGRAMS: &[&str] =
@@ -35,71 +37,71 @@ const ANSWERING_CALLS: &[&str] = &[
     "torch.cuda.device_count",
     "torch.cuda.get_arch_list",
     "tf.test.is_gpu_available",
-    "tf.test.is_built_with_cuda",
     "cupy.is_available",
     "jax.default_backend",
 ];
 
-pub(super) fn extract(facts: &mut Facts) {
+pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+    let dirs = Workdirs::new(cx);
     let mut found = Vec::new();
-    for command in &facts.commands {
-        if !matches!(command.role, CommandRole::Run | CommandRole::BuildScript) {
-            continue;
+    steps::walk(cx, &dirs, |step| {
+        if !step.at_build() {
+            return;
         }
-        if let Some(what) = query_of(command) {
+        if let Some((what, origin)) = query_of(step) {
             found.push(GpuQuery {
-                stage: command.stage,
+                stage: step.stage(),
                 what,
-                failure_ignored: command.failure_ignored,
-                gpu_device: command.gpu_device,
-                origin: command.origin.clone(),
+                failure_ignored: step.resolved.failure_ignored,
+                gpu_device: step.executed.gpu_device,
+                origin,
             });
         }
-    }
+    });
     facts.gpu_queries.extend(found);
 }
 
-fn query_of(command: &Command) -> Option<String> {
-    let program = command.program.as_deref()?;
-    if PROGRAMS.contains(&program) {
-        // What only prints the tool's own help needs no driver.
-        let help = command.args.iter().any(|word| matches!(word.text.as_deref(), Some("-h" | "--help")));
-        return (!help).then(|| program.to_owned());
+/// What a command asks, and the word that asks it.
+fn query_of(step: &Step<'_>) -> Option<(String, Origin)> {
+    let command = step.command();
+    if let Action::PythonCode(code) = step.action {
+        let output_kept = command.redirections.iter().any(|redirection| redirection.output_file().is_some());
+        let (what, range) = query_in_code(&code.text.text, output_kept)?;
+        return Some((what, step.executed.part_origin(&code.text, range)));
     }
-    if !is_python(program) && program != "ipython" {
-        return None;
-    }
-    let code = command.code.clone().or_else(|| code_argument(command))?;
-    query_in_code(&code, writes_to_file(command))
+    let program = command.program()?;
+    // What only prints the tool's own help needs no driver.
+    let help = program.args.iter().any(|word| matches!(word.literal(), Some("-h" | "--help")));
+    let asks = PROGRAMS.contains(&program.name) && !help;
+    asks.then(|| (program.name.to_owned(), step.executed.origin_of(program.word.span)))
 }
 
-/// The text after `-c`.
-fn code_argument(command: &Command) -> Option<String> {
-    let at = command.args.iter().position(|word| word.text.as_deref() == Some("-c"))?;
-    command.args.get(at + 1).map(shown)
-}
-
-/// Whether the words show that output is kept: `> file` stands in the command's text only where the scanner left it.
-fn writes_to_file(command: &Command) -> bool {
-    command.args.iter().any(|word| matches!(word.text.as_deref(), Some(">" | ">>")))
-}
-
-/// The first query in Python code; comments do not count.
-fn query_in_code(code: &str, output_kept: bool) -> Option<String> {
-    let code: String =
-        code.lines().map(|line| line.split('#').next().unwrap_or(line)).collect::<Vec<_>>().join("\n");
-    if let Some(call) = FAILING_CALLS.iter().find(|call| code.contains(*call)) {
-        return Some(name_of_call(call));
+/// The first query in Python code, and where it stands; comments do not count.
+fn query_in_code(code: &str, output_kept: bool) -> Option<(String, Range<usize>)> {
+    // What torch would refuse is not reached where the code asks first.
+    let guarded = code.contains("if torch.cuda.is_available()");
+    let failing = FAILING_CALLS.iter().filter(|call| !(guarded && call.starts_with("torch.")));
+    if let Some(found) = failing.clone().find_map(|call| position(code, call)) {
+        return Some(found);
     }
     let acted_on = output_kept
         || ["assert", "exit(", "raise ", "raise(", "quit(", "open(", ".write", "write_text"]
             .iter()
-            .any(|word| code.contains(word));
-    if let Some(call) = ANSWERING_CALLS.iter().find(|call| code.contains(*call)) {
-        return acted_on.then(|| name_of_call(call));
+            .any(|word| position(code, word).is_some());
+    if let Some(found) = ANSWERING_CALLS.iter().find_map(|call| position(code, call)) {
+        return acted_on.then_some(found);
     }
     let moves = [".cuda()", ".to('cuda", ".to(\"cuda", "device='cuda", "device=\"cuda"];
-    moves.iter().find(|call| code.contains(*call)).map(|call| name_of_call(call.trim_start_matches('.')))
+    moves.iter().find_map(|call| position(code, call))
+}
+
+/// Name and place of the first such call that is in no comment.
+fn position(code: &str, call: &str) -> Option<(String, Range<usize>)> {
+    let (at, _) = code.match_indices(call).find(|(at, _)| {
+        let line = code.get(..*at).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+        !line.contains('#')
+    })?;
+    Some((name_of_call(call.trim_start_matches('.')), at..at + call.len()))
 }
 
 /// A call as people name it.
@@ -117,7 +119,7 @@ mod tests {
 
     #[test]
     fn code_that_fails_without_a_gpu() {
-        let query = |code: &str| query_in_code(code, false);
+        let query = |code: &str| query_in_code(code, false).map(|(what, _)| what);
         assert_eq!(
             query("import torch; assert torch.cuda.is_available()").as_deref(),
             Some("torch.cuda.is_available()")
@@ -136,36 +138,43 @@ mod tests {
 
     #[test]
     fn code_that_runs_anywhere() {
-        let query = |code: &str| query_in_code(code, false);
+        let query = |code: &str| query_in_code(code, false).map(|(what, _)| what);
         assert_eq!(query("import torch; print(torch.version.cuda)"), None);
         assert_eq!(query("import torch; print(torch.cuda.is_available())"), None);
+        assert_eq!(
+            query("print(torch.cuda.get_device_name() if torch.cuda.is_available() else 'none')"),
+            None
+        );
         assert_eq!(query("# assert torch.cuda.is_available()\nprint(1)"), None);
         assert_eq!(query("d = 'cuda' if torch.cuda.is_available() else 'cpu'; m.to('cuda')"), None);
         assert_eq!(
-            query_in_code("print(torch.cuda.is_available())", true).as_deref(),
+            query_in_code("print(torch.cuda.is_available())", true).map(|(what, _)| what).as_deref(),
             Some("torch.cuda.is_available()")
         );
     }
 
     #[test]
     fn queries_of_a_dockerfile() {
-        use crate::facts::from_dockerfile::testing::facts;
+        use crate::facts::from_dockerfile::testing::{at, facts};
         let facts = facts(
-            "FROM x\nRUN nvidia-smi\nRUN nvidia-smi || true\nRUN python3 - <<EOF\nimport torch\nassert torch.cuda.is_available()\nEOF\nRUN ARCH=$(nvidia-smi --query-gpu=compute_cap --format=csv) make\nRUN --device=nvidia.com/gpu=all nvidia-smi -L\nRUN command -v nvidia-smi; which nvidia-smi; echo nvidia-smi; test -x /usr/bin/nvidia-smi\nRUN cat <<EOF > /x.sh\nnvidia-smi\nEOF\nCMD nvidia-smi\n",
+            "FROM x\nRUN sudo nvidia-smi -L\nRUN nvidia-smi || true\nRUN python3 - <<EOF\nimport torch\nassert torch.cuda.is_available()\nEOF\nRUN ARCH=$(nvidia-smi --query-gpu=compute_cap --format=csv) make\nRUN --device=nvidia.com/gpu=all nvidia-smi -L\nRUN python -c 'import torch; print(torch.cuda.device_count())' > /gpus\nRUN command -v nvidia-smi; which nvidia-smi; echo nvidia-smi; test -x /usr/bin/nvidia-smi\nRUN cat <<EOF > /x.sh\nnvidia-smi\nEOF\nCMD nvidia-smi\n",
         );
-        let shown: Vec<(&str, bool, bool)> = facts
+        let shown: Vec<(&str, &str, bool, bool)> = facts
             .gpu_queries
             .iter()
-            .map(|query| (query.what.as_str(), query.failure_ignored, query.gpu_device))
+            .map(|query| {
+                (query.what.as_str(), at(&facts, &query.origin), query.failure_ignored, query.gpu_device)
+            })
             .collect();
         assert_eq!(
             shown,
             [
-                ("nvidia-smi", false, false),
-                ("nvidia-smi", true, false),
-                ("torch.cuda.is_available()", false, false),
-                ("nvidia-smi", false, false),
-                ("nvidia-smi", false, true),
+                ("nvidia-smi", "nvidia-smi", false, false),
+                ("nvidia-smi", "nvidia-smi", true, false),
+                ("torch.cuda.is_available()", "torch.cuda.is_available", false, false),
+                ("nvidia-smi", "nvidia-smi", false, false),
+                ("nvidia-smi", "nvidia-smi", false, true),
+                ("torch.cuda.device_count()", "torch.cuda.device_count", false, false),
             ]
         );
     }

@@ -57,16 +57,7 @@ fn environment(cx: &Extraction<'_>, facts: &Facts) -> Vec<LoaderEntry> {
             });
         }
     }
-    for (at, set) in sets.iter().enumerate() {
-        let later = horizon(facts, set.stage);
-        let kept = sets
-            .iter()
-            .enumerate()
-            .filter(|(other, later_set)| {
-                later.contains(&later_set.stage)
-                    && (later_set.stage > set.stage || (later_set.stage == set.stage && *other > at))
-            })
-            .all(|(_, later_set)| later_set.references_self);
+    for (set, kept) in with_survival(facts, &sets) {
         for (directory, origin) in written_elements(cx, set) {
             found.push(LoaderEntry {
                 stage: set.stage,
@@ -83,11 +74,38 @@ fn environment(cx: &Extraction<'_>, facts: &Facts) -> Vec<LoaderEntry> {
     found
 }
 
+/// Sets of the variable with whether every later one, up to the end of what is shipped, takes the value before it over.
+fn with_survival<'f>(facts: &Facts, sets: &[&'f EnvSet]) -> Vec<(&'f EnvSet, bool)> {
+    let mut replaced = vec![false; facts.stages.len()];
+    for set in sets.iter().filter(|set| !set.references_self) {
+        if let Some(flag) = replaced.get_mut(set.stage.0) {
+            *flag = true;
+        }
+    }
+    let mut out = Vec::with_capacity(sets.len());
+    // From the last to the first; stages follow one another, so one flag serves the stage at hand.
+    let mut at_hand: Option<(StageId, bool)> = None;
+    for set in sets.iter().rev() {
+        let kept = match at_hand {
+            Some((stage, kept)) if stage == set.stage => kept,
+            _ => {
+                let mut later = horizon(facts, set.stage).into_iter().skip(1);
+                !later.any(|stage| replaced.get(stage.0) == Some(&true))
+            }
+        };
+        out.push((*set, kept));
+        at_hand = Some((set.stage, kept && set.references_self));
+    }
+    out.reverse();
+    out
+}
+
 /// A place in the order in which stages run their commands: stage, instruction, command.
 type Moment = (StageId, usize, usize);
 
 /// What commands of all stages do to the loader's configuration, in order.
 struct Timeline<'c> {
+    cx: &'c Extraction<'c>,
     events: Vec<(Moment, Event<'c>)>,
 }
 
@@ -103,7 +121,7 @@ enum Event<'c> {
 }
 
 impl<'c> Timeline<'c> {
-    fn new(cx: &'c Extraction<'_>) -> Self {
+    fn new(cx: &'c Extraction<'c>) -> Self {
         let mut events = Vec::new();
         for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
             for resolved in &executed.commands {
@@ -125,13 +143,15 @@ impl<'c> Timeline<'c> {
             }
         }
         events.sort_by_key(|(moment, _)| *moment);
-        Self { events }
+        Self { cx, events }
     }
 
     /// Events behind a moment in the stages of `horizon`.
     fn after<'t>(&'t self, moment: Moment, horizon: &'t [StageId]) -> impl Iterator<Item = &'t Event<'c>> {
         let start = self.events.partition_point(|(when, _)| *when <= moment);
-        let rest = self.events.get(start..).unwrap_or_default().iter();
+        let rest = self.events.get(start..).unwrap_or_default();
+        let rest = if self.cx.spend(rest.len()) { rest } else { &[] };
+        let rest = rest.iter();
         rest.filter(|((stage, ..), _)| horizon.contains(stage)).map(|(_, event)| event)
     }
 
@@ -158,12 +178,24 @@ impl<'c> Timeline<'c> {
         if !compat && !directory.ends_with("/stubs") {
             return false;
         }
-        self.events.iter().filter(|((stage, ..), _)| horizon.contains(stage)).any(|(_, event)| match event {
-            Event::Remove(resolved) => file_ops::removes(resolved, directory),
+        // /usr/local/cuda is a link to the versioned folder.
+        let twin = unversioned(directory);
+        let events = if self.cx.spend(self.events.len()) { self.events.as_slice() } else { &[] };
+        events.iter().filter(|((stage, ..), _)| horizon.contains(stage)).any(|(_, event)| match event {
+            Event::Remove(resolved) => {
+                file_ops::removes(resolved, directory)
+                    || twin.as_deref().is_some_and(|twin| file_ops::removes(resolved, twin))
+            }
             Event::Packages(resolved) => compat && removes_compat(resolved),
             Event::Overwrite(_) | Event::Ldconfig { .. } => false,
         })
     }
+}
+
+/// `/usr/local/cuda/compat` for `/usr/local/cuda-12.4/compat`.
+fn unversioned(directory: &str) -> Option<String> {
+    let (_, rest) = directory.strip_prefix("/usr/local/cuda-")?.split_once('/')?;
+    Some(format!("/usr/local/cuda/{rest}"))
 }
 
 /// Whether cuda-compat is removed: by name, by a pattern, or by a name with a version.
@@ -303,7 +335,8 @@ fn copied_conf(
             push(&target(&heredoc.delimiter), directory, origin);
         }
     }
-    let copied = facts.copies.iter().find(|copy| copy.stage == id && copy.instruction == index);
+    let at = facts.copies.partition_point(|copy| (copy.stage, copy.instruction) < (id, index));
+    let copied = facts.copies.get(at).filter(|copy| copy.stage == id && copy.instruction == index);
     let sources: Vec<String> = match copied {
         Some(copy) if copy.from == CopyFrom::Context => {
             copy.sources.iter().filter_map(|word| word.text.clone()).collect()

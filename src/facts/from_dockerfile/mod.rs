@@ -20,6 +20,8 @@ mod exports;
 mod file_ops;
 mod glob;
 mod gpu_queries;
+#[cfg(test)]
+mod hostile_tests;
 mod loader;
 mod loader_env;
 mod packages;
@@ -35,9 +37,12 @@ mod testing;
 mod variables;
 mod words;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub(in crate::facts) use cuda_uses::cuda_of_package;
+pub(in crate::facts) use payload::is_cuda_package;
 pub use context::{BuildContext, ContextFile, NoContext};
 
 use super::{Base, Facts, FileId, InputKind, Origin, SourceFile, StageId};
@@ -48,7 +53,10 @@ use crate::limits::Limits;
 use crate::span::Span;
 use base_env::KnownEnv;
 use env::Unsure;
-use executed::Executed;
+use executed::{Executed, Resolved};
+
+/// Most comparisons between commands of a file: real files need some thousands. What is over stays unknown.
+const WORK: usize = 8 << 20;
 
 /// Tells the environment of a base image from its real config; `None` when that was not read.
 pub type BaseConfig<'a> = dyn Fn(&Base) -> Option<Vec<(String, String)>> + 'a;
@@ -102,6 +110,18 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     let mut facts = Facts::empty(InputKind::Dockerfile);
     facts.sources.push(SourceFile::new(input.name, input.source));
     let mut problems = problems_of(&tree, &graph);
+    let comments = tree.comments.iter().map(|comment| comment.span).collect();
+    let instructions = tree.instructions.iter().map(|instruction| instruction.span).collect();
+    if u64::try_from(graph.stages.len()).is_ok_and(|stages| stages > limits.stages) {
+        problems.push(Problem {
+            origin: Origin::file(FileId(0), Span::new(0, 0)),
+            message: format!(
+                "the file has more than {} build stages; it was not analysed (raise --limit stages)",
+                limits.stages
+            ),
+        });
+        return Extracted { facts, problems, has_target: false, comments, instructions };
+    }
     let mut cx = Extraction {
         file: FileId(0),
         tree: &tree,
@@ -112,24 +132,27 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
         context: input.context,
         base_envs: base_env::of_stages(&graph, tables, arch, input.base_config),
         unsure: Unsure::default(),
+        work: Cell::new(WORK),
         executed: Vec::new(),
     };
     cx.unsure = Unsure::new(&cx);
     facts.target = StageId(graph.target.unwrap_or_else(|| graph.stages.len().saturating_sub(1)));
-    stages::extract(&cx, &mut facts);
+    stages::extract(&cx, &mut facts, &mut problems);
     env::extract(&cx, &mut facts);
     copies::extract(&cx, &mut facts);
     let texts = executed::scan_all(&cx, &mut problems);
     cx.executed = scripts::add(&cx, &mut facts, texts, &mut problems);
     families(&cx, &mut facts, &mut problems);
-    problems.sort_by(|a, b| a.origin.cmp(&b.origin));
-    Extracted {
-        facts,
-        problems,
-        has_target: graph.target.is_some(),
-        comments: tree.comments.iter().map(|comment| comment.span).collect(),
-        instructions: tree.instructions.iter().map(|instruction| instruction.span).collect(),
+    if cx.work.get() == 0 {
+        problems.push(Problem {
+            origin: cx.origin(Span::new(0, 0)),
+            message:
+                "the file has too many commands to compare all of them; some that undo others were not seen"
+                    .to_owned(),
+        });
     }
+    problems.sort_by(|a, b| a.origin.cmp(&b.origin));
+    Extracted { facts, problems, has_target: graph.target.is_some(), comments, instructions }
 }
 
 /// All families of facts; later ones may read what earlier ones found.
@@ -145,7 +168,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     arch_lists::extract(cx, facts);
     source_builds::extract(cx, facts);
     compiles::extract(cx, facts);
-    gpu_queries::extract(facts);
+    gpu_queries::extract(cx, facts);
     capability_uses::extract(facts);
     payload::extract(cx, facts);
     cuda_uses::extract(cx, facts);
@@ -170,6 +193,8 @@ struct Extraction<'a> {
     pub context: &'a dyn BuildContext,
     /// For each stage, what is known of the environment of the image it stands on.
     pub base_envs: Vec<Option<Rc<KnownEnv>>>,
+    /// Comparisons between commands that are still made.
+    pub work: Cell<usize>,
     /// Variables whose value hangs on what only the base image knows.
     pub unsure: Unsure,
     /// Shell text of RUN, CMD, ENTRYPOINT and HEALTHCHECK (and of scripts they run) with resolved commands, in the order
@@ -178,6 +203,19 @@ struct Extraction<'a> {
 }
 
 impl Extraction<'_> {
+    /// Takes `amount` off the comparisons that are made; `false` when that is more than is left.
+    pub fn spend(&self, amount: usize) -> bool {
+        let left = self.work.get().checked_sub(amount);
+        self.work.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    /// Whether one of the commands behind command `at` of a text is of some kind.
+    pub fn any_later(&self, executed: &Executed, at: usize, is: impl FnMut(&Resolved) -> bool) -> bool {
+        let later = executed.commands.get(at + 1..).unwrap_or_default();
+        self.spend(later.len()) && later.iter().any(is)
+    }
+
     /// A place in the Dockerfile.
     pub fn origin(&self, span: Span) -> Origin {
         Origin::file(self.file, span)

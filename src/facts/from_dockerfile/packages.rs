@@ -11,23 +11,36 @@ use crate::facts::{Facts, PackageInstall, PackageManager, StageId, SystemUpgrade
 
 /// Fills [`Facts::packages`] and [`Facts::upgrades`].
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+    // Whether upgrades are kept away from CUDA packages, at the end of each stage so far.
+    let mut protected: Vec<bool> = vec![false; cx.graph.stages.len()];
+    let mut current: Option<StageId> = None;
     for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
+        if current != Some(executed.stage) {
+            current = Some(executed.stage);
+            let parent = facts.stage(executed.stage).and_then(|stage| stage.parent);
+            let inherited = parent.is_some_and(|parent| is_protected_below(facts, &protected, parent));
+            if let Some(flag) = protected.get_mut(executed.stage.0) {
+                *flag |= inherited;
+            }
+        }
         for (at, resolved) in executed.commands.iter().enumerate() {
+            if protects(resolved)
+                && let Some(flag) = protected.get_mut(executed.stage.0)
+            {
+                *flag = true;
+            }
             let Action::Packages(call) = &resolved.action else { continue };
-            let later = executed.commands.get(at + 1..).unwrap_or_default();
             match call.action {
                 PackageAction::Install => {
                     let installs = call.packages.iter().filter(|word| !word.inverted && !word.group);
-                    facts
-                        .packages
-                        .extend(installs.filter_map(|word| install(executed, resolved, call, word, later)));
+                    facts.packages.extend(installs.filter_map(|word| install(cx, executed, at, call, word)));
                 }
                 PackageAction::Upgrade | PackageAction::DistUpgrade if call.packages.is_empty() => {
                     if let Some(manager) = manager(call.manager) {
                         facts.upgrades.push(SystemUpgrade {
                             stage: executed.stage,
                             manager,
-                            cuda_protected: is_protected(cx, executed, at),
+                            cuda_protected: protected.get(executed.stage.0).copied().unwrap_or(false),
                             instruction: executed.instruction,
                             origin: executed.command_origin(&resolved.command),
                         });
@@ -37,6 +50,12 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             }
         }
     }
+}
+
+/// Whether a stage, or one that it stands on, has held CUDA packages back.
+fn is_protected_below(facts: &Facts, protected: &[bool], stage: StageId) -> bool {
+    let lineage = facts.stage(stage).map(|stage| stage.lineage.as_slice()).unwrap_or_default();
+    lineage.iter().any(|stage| protected.get(stage.0) == Some(&true))
 }
 
 fn manager(program: Program) -> Option<PackageManager> {
@@ -52,11 +71,11 @@ fn manager(program: Program) -> Option<PackageManager> {
 }
 
 fn install(
+    cx: &Extraction<'_>,
     executed: &Executed,
-    resolved: &Resolved,
+    at: usize,
     call: &PackageCommand,
     word: &PackageWord,
-    later: &[Resolved],
 ) -> Option<PackageInstall> {
     let known: &str = word.name.split(['$', '`', '*', '?', '[']).next().unwrap_or_default();
     let open_ended = known.len() < word.name.len();
@@ -74,10 +93,10 @@ fn install(
         version: version.filter(|version| !version.contains(['$', '`'])).map(str::to_owned),
         pinned: version.is_some() || word.release.is_some(),
         flags: call.flags.iter().map(|flag| executed.written(flag.span).to_owned()).collect(),
-        removed: later.iter().any(|later| removes(later, name)),
+        removed: cx.any_later(executed, at, |later| removes(later, name)),
         instruction: executed.instruction,
         origin: executed.origin_of(word.span),
-        command: executed.command_origin(&resolved.command),
+        command: executed.command_origin(&executed.commands.get(at)?.command),
     })
 }
 
@@ -94,18 +113,7 @@ pub(super) fn removes(resolved: &Resolved, name: &str) -> bool {
             .any(|word| !word.unresolved && word.inverted == inverted && glob::matches(&word.name, name))
 }
 
-/// Whether an earlier command of the stages below, or of this RUN, keeps an upgrade away from CUDA packages.
-fn is_protected(cx: &Extraction<'_>, executed: &Executed, at: usize) -> bool {
-    let lineage = cx.graph.lineage(executed.stage.0);
-    let earlier = cx.executed.iter().filter(|other| {
-        other.at_build()
-            && lineage.contains(&other.stage.0)
-            && (other.stage, other.instruction) < (executed.stage, executed.instruction)
-    });
-    let own = executed.commands.get(..=at).unwrap_or_default();
-    earlier.flat_map(|other| &other.commands).chain(own).any(protects)
-}
-
+/// Whether a command keeps later upgrades, or its own, away from CUDA packages.
 fn protects(resolved: &Resolved) -> bool {
     let about_cuda = |text: &str| {
         let text = text.to_ascii_lowercase();

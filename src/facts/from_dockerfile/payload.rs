@@ -148,7 +148,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     facts.payload.extend(found);
 }
 
-fn is_cuda_package(package: &PackageInstall) -> bool {
+pub(in crate::facts) fn is_cuda_package(package: &PackageInstall) -> bool {
     if package.removed {
         return false;
     }

@@ -36,7 +36,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     let mut found = Vec::new();
     for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
         for resolved in &executed.commands {
-            Reader { executed, resolved, found: &mut found }.read();
+            Reader { cx, executed, resolved, found: &mut found }.read();
         }
         for write in writes(&executed.script) {
             written_source(executed, &write, &mut found);
@@ -101,6 +101,7 @@ fn insecure_scheme(url: &str) -> Vec<String> {
 
 /// Reads one command.
 struct Reader<'c, 'f> {
+    cx: &'c Extraction<'c>,
     executed: &'c Executed,
     resolved: &'c Resolved,
     found: &'f mut Vec<RepositoryUse>,
@@ -193,6 +194,9 @@ impl Reader<'_, '_> {
     /// The address that an earlier command of the same text fetched into a file of this name.
     fn downloaded_as(&self, file: &str) -> Option<String> {
         let name = file.rsplit('/').next()?;
+        if !self.cx.spend(self.executed.commands.len()) {
+            return None;
+        }
         self.executed.commands.iter().find_map(|other| {
             let Action::Download(download) = &other.action else { return None };
             let url = download.urls.iter().find(|url| is_nvidia(&url.text))?;
@@ -222,7 +226,8 @@ impl Reader<'_, '_> {
     }
 
     fn added_by_apt_key(&self, download: &Download, url: &ShellWord) -> bool {
-        self.executed.commands.iter().any(|other| match &other.action {
+        self.cx.spend(self.executed.commands.len())
+            && self.executed.commands.iter().any(|other| match &other.action {
             Action::Repository(RepositoryCommand::AptKeyAdd { source: Some(file) }) => {
                 file_of(download, url) == file.text.rsplit('/').next()
             }
@@ -236,11 +241,13 @@ impl Reader<'_, '_> {
         if !command.separator_after.is_pipe() {
             return None;
         }
-        let later = self.executed.commands.iter().filter(|other| {
+        let commands = &self.executed.commands;
+        let first = commands.partition_point(|other| other.index <= self.resolved.index);
+        let mut later = commands.iter().skip(first).take(WALK).filter(|other| {
             other.command.pipeline == command.pipeline
                 && other.command.pipeline_index > command.pipeline_index
         });
-        later.take(WALK).find_map(|other| match &other.action {
+        later.find_map(|other| match &other.action {
             Action::Repository(RepositoryCommand::AptKeyAdd { .. }) => Some(Kind::AptKey),
             Action::Repository(RepositoryCommand::Dearmor { .. }) => Some(Kind::Key),
             _ => None,

@@ -1,6 +1,6 @@
 //! Build stages: lineage, root image, shell, and the environment at the end.
 
-use super::{Extraction, base, base_env};
+use super::{Extraction, Problem, base, base_env};
 use crate::dockerfile::shell::is_posix_shell;
 use crate::dockerfile::stages::{self as graph, LinkKind, LinkSource, Role};
 use crate::dockerfile::{InstructionKind, Value};
@@ -68,8 +68,9 @@ fn final_shell(cx: &Extraction<'_>, stage: usize, mut shell: ShellKind) -> Shell
 }
 
 /// Fills [`Facts::stages`].
-pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
     let shipped = shipped(cx);
+    let mut variables_left = cx.limits.stage_variables;
     for stage in &cx.graph.stages {
         let Some(from) = cx.tree.instructions.get(stage.from) else { continue };
         let InstructionKind::From(clause) = &from.kind else { continue };
@@ -87,7 +88,17 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         let shell = final_shell(cx, stage.index, inherited_shell(cx, stage.index));
         let source = &cx.tree.source;
         let line_end = memchr::memchr(b'\n', source.get(from.span.end..).unwrap_or_default());
-        let env = environment(cx, stage.index, &root);
+        let env = environment(cx, stage.index, &root, &mut variables_left).unwrap_or_else(|| {
+            problems.push(Problem {
+                origin: reference.clone(),
+                message: format!(
+                    "the stages have more than {} variables together; those from here on were left out (raise --limit \
+                     stage_variables)",
+                    cx.limits.stage_variables
+                ),
+            });
+            Environment::default()
+        });
         facts.stages.push(Stage {
             id: StageId(stage.index),
             name: stage.name.as_ref().map(|name| name.value.clone()),
@@ -166,7 +177,19 @@ fn shipped(cx: &Extraction<'_>) -> Vec<bool> {
     out
 }
 
-fn environment(cx: &Extraction<'_>, stage: usize, root: &Base) -> Environment {
+/// The environment at the end of a stage; `None` when it does not fit into what is left.
+fn environment(cx: &Extraction<'_>, stage: usize, root: &Base, left: &mut u64) -> Option<Environment> {
+    let set: usize = cx
+        .graph
+        .lineage(stage)
+        .iter()
+        .filter_map(|index| cx.graph.stages.get(*index))
+        .map(|stage| stage.assignments.len())
+        .sum();
+    *left = left.checked_sub(u64::try_from(set).ok()?).unwrap_or(0);
+    if *left == 0 {
+        return None;
+    }
     let (variables, known) = cx.graph.image_env(stage);
     let base_env = cx.base_env(stage);
     let complete = base_env.as_ref().is_some_and(|env| env.gaps != base_env::Gaps::Any);
@@ -178,7 +201,7 @@ fn environment(cx: &Extraction<'_>, stage: usize, root: &Base) -> Environment {
     for variable in variables {
         let var = match variable.assignment {
             Some(assignment) => EnvVar {
-                value: super::env::value(cx, stage, assignment),
+                value: super::env::value(cx, assignment),
                 origin: super::env::pair_origin(cx, assignment),
                 from_base: false,
             },
@@ -190,7 +213,7 @@ fn environment(cx: &Extraction<'_>, stage: usize, root: &Base) -> Environment {
         };
         env.vars.insert(variable.name.to_owned(), var);
     }
-    env
+    Some(env)
 }
 
 #[cfg(test)]
@@ -227,7 +250,7 @@ mod tests {
         assert!(facts.stages[1].base.is_none());
         assert_eq!(at(&facts, &facts.stages[4].from), "debian:12-slim");
         let after = facts.stages[4].after_from.unwrap();
-        assert!(TEXT[after..].starts_with("RUN --mount"));
+        assert!(TEXT.get(after..).unwrap().starts_with("RUN --mount"));
     }
 
     #[test]

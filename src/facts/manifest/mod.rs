@@ -23,6 +23,7 @@ pub use requirement::{Requirement, normalize_name, parse_requirement};
 pub use requirements_txt::{RequirementLine, read_requirements};
 pub use uv_lock::{UvSelection, read_uv_lock};
 
+use crate::dockerfile::shell::tools::MatchSpec;
 use crate::span::{Span, Spanned};
 
 /// A manifest that cannot be read: why, and where in its text.
@@ -64,67 +65,32 @@ pub struct CondaSpec {
 }
 
 /// Reads a conda match spec (`conda-forge::pytorch=2.5.*=cuda12*`, `python>=3.10`, `numpy 1.26.* py311*`,
-/// `pytorch[version='2.1',build=cuda*]`). `None` when it names nothing.
-///
-/// Format: conda's documentation, "Package match specifications".
+/// `pytorch[version='2.1',build=cuda*]`), a comment behind it left out. `None` when it names nothing.
 #[must_use]
 pub fn parse_match_spec(text: &str, span: Span) -> Option<CondaSpec> {
-    let text = text.split('#').next().unwrap_or(text).trim();
-    let (head, brackets) = match text.split_once('[') {
-        Some((head, inside)) => (head.trim(), inside.trim_end_matches(']')),
-        None => (text, ""),
-    };
-    let (channel, head) = match head.rsplit_once("::") {
-        Some((channel, head)) => {
-            let channel = channel.split(':').next().unwrap_or(channel);
-            (Some(channel.to_owned()), head)
-        }
-        None => (None, head),
-    };
-    let end = head
-        .find(|c: char| c.is_whitespace() || matches!(c, '=' | '<' | '>' | '!' | '~'))
-        .unwrap_or(head.len());
-    let (name, rest) = head.split_at_checked(end)?;
-    let name = name.to_ascii_lowercase();
+    let spec = MatchSpec::parse(text.split('#').next().unwrap_or(text));
+    let name = spec.name;
     if name.is_empty()
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*'))
     {
         return None;
     }
-    let rest = rest.trim();
-    let (version, build) = if rest.starts_with(['<', '>', '!', '~']) || rest.starts_with("==") {
-        (Some(rest.trim_start_matches("==").trim()), None)
-    } else {
-        let rest = rest.trim_start_matches('=').trim();
-        match rest.split_once(|c: char| c == '=' || c.is_whitespace()) {
-            Some((version, build)) => (Some(version), Some(build.trim_start_matches('=').trim())),
-            None => (Some(rest), None),
-        }
+    // What hangs on a variable is unknown, `*` says nothing, `==` is what a plain version means.
+    let keep = |part: Option<String>| {
+        let part = part?;
+        let part = part.trim().trim_start_matches("==").trim();
+        (!part.is_empty() && part != "*" && !part.contains('$')).then(|| part.to_owned())
     };
-    let keep = |part: Option<&str>| {
-        part.map(str::trim).filter(|part| !part.is_empty() && !part.contains('$')).map(str::to_owned)
-    };
-    let mut spec = CondaSpec {
+    // `defaults/linux-64::x` and `conda-forge:namespace:x` name more than the channel.
+    let channel = spec.channel.map(|channel| channel.split(':').next().unwrap_or(&channel).to_owned());
+    Some(CondaSpec {
         name,
-        version: keep(version).filter(|version| version != "*"),
-        build: keep(build).filter(|build| build != "*"),
+        version: keep(spec.version),
+        build: keep(spec.build),
         channel,
         explicit: false,
         span,
-    };
-    for pair in brackets.split(',') {
-        let Some((key, value)) = pair.split_once('=') else {
-            continue;
-        };
-        let value = value.trim().trim_matches(['\'', '"']).to_owned();
-        match key.trim() {
-            "version" => spec.version = Some(value),
-            "build" => spec.build = Some(value),
-            "channel" => spec.channel = Some(value),
-            _ => {}
-        }
-    }
-    Some(spec)
+    })
 }
 
 /// The text that a span covers.

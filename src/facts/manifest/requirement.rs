@@ -5,6 +5,9 @@ use std::str::FromStr;
 use pep440_rs::{Operator, VersionSpecifiers};
 
 use crate::compat::CudaVersion;
+use crate::dockerfile::shell::tools::RequirementSource;
+use crate::dockerfile::shell::tools::requirement as written;
+pub use crate::dockerfile::shell::tools::requirement::normalise as normalize_name;
 
 /// What one requirement asks for. Parts that hang on a variable without value stay unknown, never guessed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,22 +34,6 @@ pub struct Requirement {
     pub marker: Option<String>,
 }
 
-/// A name as PEP 503 normalises it: lower case, runs of `-`, `_` and `.` become one `-`.
-#[must_use]
-pub fn normalize_name(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for character in name.trim().chars() {
-        if matches!(character, '-' | '_' | '.') {
-            if !out.ends_with('-') {
-                out.push('-');
-            }
-        } else {
-            out.extend(character.to_lowercase());
-        }
-    }
-    out
-}
-
 /// Names of source repositories whose Python distribution is called otherwise.
 const REPOSITORY_NAMES: &[(&str, &str)] = &[
     ("flash-attention", "flash-attn"),
@@ -67,52 +54,38 @@ const REPOSITORY_NAMES: &[(&str, &str)] = &[
 #[must_use]
 pub fn parse_requirement(text: &str) -> Option<Requirement> {
     let text = text.trim();
-    if text.is_empty() || text.starts_with('-') || text.starts_with('$') {
+    if text.is_empty() || text.starts_with(['-', '$']) {
         return None;
     }
-    if is_direct(text) {
-        return direct(text);
-    }
-    let name_end = text
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
-        .unwrap_or(text.len());
-    let (name, rest) = text.split_at_checked(name_end)?;
-    let name = name.trim_end_matches(['-', '_', '.']);
-    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || rest.starts_with('$') {
-        return None;
-    }
-    let mut requirement = Requirement { name: normalize_name(name), ..Requirement::default() };
-    let rest = rest.trim_start();
-    let rest = if let Some(inside) = rest.strip_prefix('[') {
-        let (extras, after) = inside.split_once(']')?;
-        requirement.extras = extras
-            .split(',')
-            .map(normalize_name)
-            .filter(|extra| !extra.is_empty() && !extra.contains('$'))
-            .collect();
-        after.trim_start()
-    } else {
-        rest
+    let written = written::Requirement::parse(text);
+    let mut requirement = Requirement {
+        extras: written.extras.into_iter().filter(|extra| !extra.contains('$')).collect(),
+        marker: written.marker.filter(|marker| !marker.is_empty()),
+        ..Requirement::default()
     };
-    if let Some(url) = rest.strip_prefix('@') {
-        let (url, marker) = match url.split_once(" ;") {
-            Some((url, marker)) => (url, Some(marker)),
-            None => (url, None),
-        };
-        set_url(&mut requirement, url.trim());
-        requirement.marker = marker.map(|marker| marker.trim().to_owned());
-        return Some(requirement);
+    match written.source {
+        RequirementSource::Index => {
+            requirement.name = written.name?;
+            if !written.specifier.is_empty() && !written.specifier.starts_with(['=', '<', '>', '!', '~']) {
+                return None;
+            }
+            set_bounds(&mut requirement, &written.specifier);
+        }
+        RequirementSource::Url(target) | RequirementSource::Vcs(target) | RequirementSource::Path(target) => {
+            let name = written.name.map(|name| distribution_name(&name));
+            requirement.name = match name {
+                Some(name) => name,
+                None => name_of_source(&target)?,
+            };
+            requirement.bounded = true;
+            let wheel = has_extension(target.split(['#', '?']).next().unwrap_or(&target), "whl");
+            if let Some(wheel) = written.wheel.filter(|wheel| !wheel.version.contains(['*', '$'])) {
+                set_bounds(&mut requirement, &format!("=={}", wheel.version));
+            }
+            requirement.wheel_file = wheel;
+            requirement.url = Some(target);
+        }
     }
-    let (bounds, marker) = match rest.split_once(';') {
-        Some((bounds, marker)) => (bounds, Some(marker)),
-        None => (rest, None),
-    };
-    requirement.marker = marker.map(|marker| marker.trim().to_owned()).filter(|marker| !marker.is_empty());
-    let bounds = bounds.trim().trim_start_matches('(').trim_end_matches(')').trim();
-    if !bounds.is_empty() && !bounds.starts_with(['=', '<', '>', '!', '~']) {
-        return None;
-    }
-    set_bounds(&mut requirement, bounds);
     Some(requirement)
 }
 
@@ -169,85 +142,12 @@ pub(super) fn wheel_digits(digits: &str) -> Option<CudaVersion> {
     CudaVersion::from_wheel_digits(digits).filter(|version| version.major >= 7)
 }
 
-/// Whether a word is a URL, a path or a VCS reference instead of a name.
-fn is_direct(text: &str) -> bool {
-    let before_marker = text.split(';').next().unwrap_or(text).trim_end();
-    text.contains("://") && !name_then_at(text)
-        || text.starts_with(['.', '/', '~', '*'])
-        || has_extension(before_marker, "whl")
-        || !name_then_at(text) && before_marker.contains('/') && !before_marker.contains([' ', '=', '<', '>'])
-}
-
-/// `name @ url` or `name[extra]@url`.
-fn name_then_at(text: &str) -> bool {
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(0);
-    let rest = text.get(end..).unwrap_or_default().trim_start();
-    let rest = rest
-        .strip_prefix('[')
-        .and_then(|inside| inside.split_once(']'))
-        .map_or(rest, |(_, after)| after.trim_start());
-    end > 0 && rest.starts_with('@')
-}
-
 fn has_extension(path: &str, extension: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, last)| last.eq_ignore_ascii_case(extension))
 }
 
-/// A URL, path or VCS reference without a name before it.
-fn direct(text: &str) -> Option<Requirement> {
-    let (target, marker) = match text.split_once(" ;").or_else(|| text.split_once("; ")) {
-        Some((target, marker)) => (target.trim(), Some(marker.trim().to_owned())),
-        None => (text, None),
-    };
-    let mut requirement = Requirement { marker, ..Requirement::default() };
-    let (path, extras) = match target.strip_suffix(']').and_then(|inner| inner.rsplit_once('[')) {
-        Some((path, extras)) if !path.ends_with('*') && !path.is_empty() => (path, extras),
-        _ => (target, ""),
-    };
-    requirement.extras = extras.split(',').map(normalize_name).filter(|extra| !extra.is_empty()).collect();
-    set_url(&mut requirement, path);
-    if requirement.name.is_empty() {
-        requirement.name = name_of_source(path)?;
-    }
-    Some(requirement)
-}
-
-/// Stores a URL and reads what a wheel's file name says.
-fn set_url(requirement: &mut Requirement, url: &str) {
-    requirement.bounded = true;
-    requirement.url = Some(url.to_owned());
-    let path = url.split(['#', '?']).next().unwrap_or(url);
-    if !has_extension(path, "whl") {
-        return;
-    }
-    requirement.wheel_file = true;
-    let file = path.rsplit('/').next().unwrap_or(path).replace("%2B", "+").replace("%2b", "+");
-    // name-version(-build)?-python-abi-platform.whl (PEP 427).
-    let mut parts = file.split('-');
-    let (Some(name), Some(version)) = (parts.next(), parts.next()) else {
-        return;
-    };
-    if name.contains(['*', '$']) || name.is_empty() {
-        return;
-    }
-    if requirement.name.is_empty() {
-        requirement.name = normalize_name(name);
-    }
-    if version.contains(['*', '$']) {
-        return;
-    }
-    set_bounds(requirement, &format!("=={version}"));
-    requirement.bounded = true;
-}
-
 /// The distribution name that a path or repository stands for, as well as its own name tells.
 fn name_of_source(source: &str) -> Option<String> {
-    if let Some((_, fragment)) = source.split_once('#')
-        && let Some(egg) = fragment.split('&').find_map(|pair| pair.strip_prefix("egg="))
-    {
-        let name = egg.split('[').next().unwrap_or(egg);
-        return Some(normalize_name(name));
-    }
     let path = source.split(['#', '?']).next().unwrap_or(source);
     let path = path.split_once("://").map_or(path, |(_, rest)| rest).trim_end_matches('/');
     let last = path.rsplit('/').next().unwrap_or(path);
@@ -274,11 +174,13 @@ fn name_of_source(source: &str) -> Option<String> {
 }
 
 fn repository_name(name: &str) -> String {
-    let name = normalize_name(name);
-    REPOSITORY_NAMES
-        .iter()
-        .find(|(repository, _)| *repository == name)
-        .map_or(name, |(_, name)| (*name).to_owned())
+    distribution_name(&normalize_name(name))
+}
+
+/// The distribution that a repository of this (normalised) name holds.
+fn distribution_name(name: &str) -> String {
+    let known = REPOSITORY_NAMES.iter().find(|(repository, _)| *repository == name);
+    known.map_or(name, |(_, name)| *name).to_owned()
 }
 
 #[cfg(test)]

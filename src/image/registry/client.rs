@@ -357,12 +357,21 @@ impl Client {
                 return RegistryError::NoRepository { host, repository };
             }
             let tag = Digest::parse(name).is_err();
-            let nearest = if tag { self.nearest_tags(name) } else { Vec::new() };
+            let nearest = if tag { self.nearest_tags(name) } else { Some(Vec::new()) };
+            let Some(nearest) = nearest else { return RegistryError::NoRepository { host, repository } };
             let name = if tag { format!("tag {name}") } else { name.to_owned() };
             return RegistryError::NotFound { host, repository, name, nearest };
         }
         let message: String = first.message.chars().filter(|c| !c.is_control()).take(200).collect();
-        let detail = if message.is_empty() { String::new() } else { format!(" ({message})") };
+        let detail = match (status, message.is_empty()) {
+            // What TLS servers say to plain HTTP.
+            (400, _) if !self.origin.https => {
+                " over plain HTTP; if it speaks HTTPS, name its certificate authority with --ca-file"
+                    .to_owned()
+            }
+            (_, true) => String::new(),
+            (_, false) => format!(" ({message})"),
+        };
         RegistryError::Status { host, status, what: format!("{what} of {repository}"), detail }
     }
 }
@@ -390,11 +399,24 @@ fn failure(host: &str, error: &ureq::Error) -> Failure {
 
 fn tls_reason(error: &ureq::Error) -> Option<String> {
     match error {
-        ureq::Error::Rustls(error) => Some(error.to_string()),
+        ureq::Error::Rustls(error) => Some(plain_reason(&error.to_string())),
         ureq::Error::Tls(reason) => Some((*reason).to_owned()),
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => Some(error.to_string()),
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Some(plain_reason(&error.to_string()))
+        }
         _ => None,
     }
+}
+
+/// A frequent mistake in words: `openssl req -x509` makes a certificate authority, which the TLS library does not
+/// accept as a server's own certificate, whoever trusts it.
+fn plain_reason(text: &str) -> String {
+    if text.contains("CaUsedAsEndEntity") {
+        return "its certificate is a certificate authority itself; give the server a certificate that is issued by \
+                that authority (`basicConstraints=CA:FALSE`)"
+            .to_owned();
+    }
+    text.to_owned()
 }
 
 /// A transport error in words.

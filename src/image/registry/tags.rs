@@ -17,19 +17,24 @@ struct TagList {
 }
 
 impl Client {
-    /// The tags most like `wanted`, best first; empty when the registry does not tell.
-    pub(super) fn nearest_tags(&self, wanted: &str) -> Vec<String> {
-        let Ok(answer) = self.get(&format!("tags/list?n={ASKED}"), None, None) else { return Vec::new() };
-        if answer.status().as_u16() != 200 {
-            return Vec::new();
+    /// The tags most like `wanted`, best first; empty when the registry does not tell, `None` when it says that there
+    /// is no such repository.
+    pub(super) fn nearest_tags(&self, wanted: &str) -> Option<Vec<String>> {
+        let Ok(answer) = self.get(&format!("tags/list?n={ASKED}"), None, None) else {
+            return Some(Vec::new());
+        };
+        match answer.status().as_u16() {
+            200 => {}
+            404 => return None,
+            _ => return Some(Vec::new()),
         }
         let mut body = Vec::new();
         let reader = answer.into_body().into_reader();
         if reader.take(self.limits().manifest_bytes).read_to_end(&mut body).is_err() {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let list: TagList = serde_json::from_slice(&body).unwrap_or_default();
-        nearest(wanted, list.tags.unwrap_or_default())
+        Some(nearest(wanted, list.tags.unwrap_or_default()))
     }
 }
 

@@ -25,11 +25,6 @@ impl Rule for RequireCudaUnderstated {
         let Some(value) = var.value.as_deref().filter(|value| !value.is_empty() && !var.from_base) else {
             return;
         };
-        // In a built image a value that NVIDIA's own images carry is not the author's.
-        let known = cx.tables.images();
-        if known.require_texts().iter().any(|row| known.require_text(row).as_deref() == Some(value)) {
-            return;
-        }
         let expression = Expression::parse(value);
         let brand =
             expression.alternatives.iter().flat_map(|alternative| &alternative.terms).any(|(_, term)| {
@@ -44,6 +39,14 @@ impl Rule for RequireCudaUnderstated {
         else {
             return;
         };
+        // In a built image the value that NVIDIA's own images of this version carry is not the author's.
+        let images = cx.tables.images();
+        let own = images.require_texts().iter().any(|row| {
+            row.version.minor_only() == used.version.minor_only() && images.require_text(row).as_deref() == Some(value)
+        });
+        if own {
+            return;
+        }
         let Some(family) = cx.tables.toolkits().family(used.version.major) else { return };
         let floor = &family.minor_compat_min_driver;
         let accepted = cx
