@@ -10,7 +10,7 @@ use crate::compat::require::{OverDrivers, evaluate_drivers};
 use crate::compat::tables::{Branch, Date as TableDate, GpuClass};
 use crate::compat::verdict::{RangeAnswer, Reason, ReasonKind, judge_over};
 use crate::compat::{
-    Answer, ComputeCapability, DriverSet, DriverSpec, Gpu, HostDriver, RangeWord, Tables, Target, Truth, Verdict, judge,
+    Answer, ComputeCapability, DeviceCode, DriverSet, DriverSpec, Gpu, HostDriver, RangeWord, Tables, Target, Truth, Verdict, judge,
 };
 use crate::diagnostics::Date;
 use crate::report::visible;
@@ -18,8 +18,11 @@ use crate::report::visible;
 /// What a matrix is drawn for: facts of an input.
 #[derive(Debug, Clone)]
 pub(super) struct MatrixInput {
-    /// CUDA version, device code and compat library.
+    /// CUDA version and compat library.
     pub(super) program: Program,
+    /// Device code with the file that it is in. A file need not be meant for every GPU: where only some have code for one,
+    /// it cannot be told whether the program runs there.
+    pub(super) codes: Vec<(String, DeviceCode)>,
     /// Values of the NVIDIA_REQUIRE_* variables that the host would check.
     pub(super) requirements: Vec<String>,
 }
@@ -164,8 +167,30 @@ impl Drawer<'_> {
         pools.any(|pool| pool.gpus.is_empty() || gpu.is_none_or(|gpu| pool.gpus.contains(gpu)))
     }
 
+    /// Judges the program with each piece of its device code; where they differ because of the code, one that runs is taken
+    /// and the file of one that does not is named.
+    fn over_code<T>(&self, judged: &dyn Fn(&Program) -> T, works: &dyn Fn(&T) -> bool) -> (T, Option<&str>) {
+        let mut runs = None;
+        let mut fails = None;
+        for (file, code) in &self.input.codes {
+            let program = Program { code: Some(code.clone()), ..self.input.program.clone() };
+            let one = judged(&program);
+            if works(&one) {
+                runs = runs.or(Some(one));
+            } else {
+                fails = fails.or(Some((one, file.as_str())));
+            }
+        }
+        match (runs, fails) {
+            (Some(one), None) | (None, Some((one, _))) => (one, None),
+            (Some(one), Some((_, file))) => (one, Some(file)),
+            (None, None) => (judged(&self.input.program), None),
+        }
+    }
+
     fn over_set(&self, set: &DriverSet, gpu: Option<&Gpu>) -> Cell {
-        let over = judge_over(&self.input.program.question(HostDriver::L4t(""), gpu), set, self.tables);
+        let judged = |program: &Program| judge_over(&program.question(HostDriver::L4t(""), gpu), set, self.tables);
+        let (over, without) = self.over_code(&judged, &|over| over.range.word != RangeWord::None);
         let answer = over.deciding().map(|cell| cell.answer.clone());
         let (verdict, satisfied) = (over.verdict(), over.satisfied());
         let mut mark = Mark::of(verdict, satisfied, answer.as_ref().and_then(Answer::deciding));
@@ -178,7 +203,7 @@ impl Drawer<'_> {
         }
         let from = over.range.from.as_ref().map(ToString::to_string);
         let reasons = answer.map(|answer| answer.reasons).unwrap_or_default();
-        Cell { mark, verdict, satisfied, from, reasons, refused }
+        doubted(Cell { mark, verdict, satisfied, from, reasons, refused }, without, gpu)
     }
 
     /// What the runtime says of the least driver that it refuses although CUDA would run.
@@ -197,11 +222,26 @@ impl Drawer<'_> {
     }
 
     fn on_l4t(&self, release: &str, gpu: Option<&Gpu>) -> Cell {
-        let answer = judge(&self.input.program.question(HostDriver::L4t(release), gpu), self.tables);
+        let judged = |program: &Program| judge(&program.question(HostDriver::L4t(release), gpu), self.tables);
+        let (answer, without) = self.over_code(&judged, &|answer| answer.satisfied != Some(false));
         let mark = Mark::of(answer.verdict, answer.satisfied, answer.deciding());
         let (verdict, satisfied) = (answer.verdict, answer.satisfied);
-        Cell { mark, verdict, satisfied, from: None, reasons: answer.reasons, refused: None }
+        doubted(Cell { mark, verdict, satisfied, from: None, reasons: answer.reasons, refused: None }, without, gpu)
     }
+}
+
+/// A cell where one file has no code for the GPU and another has.
+fn doubted(mut cell: Cell, without: Option<&str>, gpu: Option<&Gpu>) -> Cell {
+    let Some(file) = without else { return cell };
+    let name = gpu.map_or("the GPU", |gpu| gpu.name.as_str());
+    let text = format!("{file} has no code that runs on {name} with this driver, other files have; whether it is needed there is not known");
+    let reason = Reason { kind: ReasonKind::Sass, holds: Truth::Unknown, text, row: None, source: Vec::new(), error: Some(209) };
+    cell.reasons.insert(0, reason);
+    if cell.mark != Mark::Refused {
+        cell.mark = Mark::Unknown;
+    }
+    (cell.verdict, cell.satisfied) = (Verdict::Unknown, None);
+    cell
 }
 
 /// A message, or the beginning of a long one: images name dozens of alternatives.
@@ -409,7 +449,7 @@ fn cell_text(cell: &Cell) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compat::{CompatLibrary, DeviceCode, GpuList, HostProfile, Pool, Ptx};
+    use crate::compat::{CompatLibrary, GpuList, HostProfile, Pool, Ptx};
 
     fn tables() -> &'static Tables {
         Tables::builtin()
@@ -417,7 +457,8 @@ mod tests {
 
     fn input(cuda: &str, requirements: &[&str]) -> MatrixInput {
         let program = Program { cuda: Some(cuda.parse().unwrap()), code: None, compat: None };
-        MatrixInput { program, requirements: requirements.iter().map(|text| (*text).to_owned()).collect() }
+        let requirements = requirements.iter().map(|text| (*text).to_owned()).collect();
+        MatrixInput { program, codes: Vec::new(), requirements }
     }
 
     fn pool(driver: &str, gpus: &str) -> Pool {
@@ -442,11 +483,11 @@ mod tests {
 
     #[test]
     fn a_small_grid() {
-        let target = target(vec![pool("470,535,550", "v100,rtx4090,h100")]);
+        let target = target(vec![pool("470,535,550", "v100,rtx3090,h100")]);
         let grid = matrix(&input("12.4", &["cuda>=12.4 brand=tesla,driver>=470,driver<471"]), &target, tables(), day());
         assert_eq!(
             drawn(&grid, false, &Screen::PLAIN),
-            "driver  V100       RTX 4090   H100\n\
+            "driver  V100       RTX 3090   H100\n\
              470     ✗ driver   ✗ driver   ✗ gpu\n\
              535     ! refused  ! refused  ! refused\n\
              550     ✓ ok       ✓ ok       ✓ ok\n\
@@ -501,11 +542,16 @@ mod tests {
         };
         let with = |cuda: &str, code: DeviceCode| {
             let mut input = input(cuda, &[]);
-            input.program.code = Some(code);
+            input.codes = vec![("a.so".to_owned(), code)];
             input
         };
         assert_eq!(marks_of("550", "h100", with("12.4", code(&["8.0"], &[]))), [Mark::Code]);
         assert_eq!(marks_of("525", "h100", with("12.4", code(&[], &["8.0"]))), [Mark::Ptx]);
+        let mut two = with("12.4", code(&["8.0"], &[]));
+        two.codes.push(("b.so".to_owned(), code(&["9.0"], &[])));
+        let grid = matrix(&two, &target(vec![pool("550", "h100")]), tables(), day());
+        assert_eq!(marks(&grid), [Mark::Unknown]);
+        assert!(drawn(&grid, true, &Screen::PLAIN).contains("a.so has no code"), "the file is named");
         assert_eq!(marks_of("525", "a100", input("12.4", &[])), [Mark::Minor]);
         assert_eq!(marks_of("535", "a100", input("13.0", &[])), [Mark::NeedsCompat]);
         let mut packaged = input("13.0", &[]);

@@ -17,7 +17,7 @@ pub(super) fn write_page(page: &Page, screen: &Screen, out: &mut dyn Write) -> i
     if !extras.is_empty() {
         rest.insert(0, extras);
     }
-    writeln!(out, " [{severity}] {}", Paint::Dim.on(&rest.join(", "), screen))?;
+    writeln!(out, " [{severity}]\n{}", Paint::Dim.on(&rest.join(", "), screen))?;
     write_wrapped(("", 0), 0, &page.summary, screen, out)?;
     Body { screen, out, paragraph: String::new(), indent: 0 }.write(&page.body, &page.name)
 }
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_page_reads_well() {
         let text = shown(find_page("CU801").unwrap(), &Screen::PLAIN);
-        assert!(text.starts_with("CU801 driver-too-old [error] --driver --gpu, group target, since "), "{text}");
+        assert!(text.starts_with("CU801 driver-too-old [error]\n--driver --gpu, group target, since "), "{text}");
         assert!(text.contains("\nWhy\n"), "{text}");
         assert!(text.contains("\n  with --driver 470 --gpu rtx3090\n    FROM nvidia/cuda:13.0.2-runtime-ubuntu22.04\n"), "{text}");
         assert!(!text.contains("```") && !text.contains("expect="), "{text}");
