@@ -49,7 +49,7 @@ PYTHON
 
 images=cuda-base,cuda-base-docker,cuda-multiarch,cuda-compat,driver-baked,multistage-copy,static-cudart,whiteout-file
 images+=,whiteout-opaque,whiteout-late,tar-odd,cuda-base-none,cuda-base-zstd,mixed-compression,debian-slim
-hostile=hostile-gzip-bomb,hostile-gzip-truncated,hostile-digest-mismatch,hostile-path-traversal,hostile-missing-blob
+hostile='hostile-gzip-bomb,hostile-gzip-truncated,hostile-digest-mismatch,hostile-path-traversal,hostile-missing-blob'
 
 echo "building the images"
 "$python" "$testbed/build_images.py" --out "$work/images" --select "$images,$hostile" 2> "$work/build.log" || {
