@@ -271,7 +271,7 @@ fn every_block_does_what_its_page_says() {
                 other => panic!("{}: a block that is run stands under Bad or Good, not `{other}`", block.place()),
             }
             run += 1;
-            let outcome = if image { support::check_image_block(&block.text, &options(&block)) } else { check(&block, &block.text, &files) };
+            let outcome = if image { support::image::check_image_block(&block.text, &options(&block)) } else { check(&block, &block.text, &files) };
             let mut wrong = judge(&block, rule, &outcome);
             if block.info.iter().any(|word| word == "fix") {
                 wrong.extend(judge_fix(&block, rule, &outcome, &files));

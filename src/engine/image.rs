@@ -88,7 +88,7 @@ pub(super) fn source_options(options: &Options) -> SourceOptions {
 pub(super) fn platform(platform: &Platform) -> image::Platform {
     image::Platform {
         os: platform.os.clone(),
-        architecture: platform.architecture.clone(),
+        arch: platform.architecture.clone(),
         variant: platform.variant.clone(),
     }
 }

@@ -1,11 +1,13 @@
 //! What several test files share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod image;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cudalint::compat::{HostProfile, Tables, Target};
-use cudalint::diagnostics::{Date, InputOutcome, PathBase, Selection};
+use cudalint::diagnostics::{Date, PathBase, Selection};
 use cudalint::dockerfile::BuildOptions;
 use cudalint::engine::{ImageOptions, Options};
 use cudalint::limits::Limits;
@@ -27,9 +29,4 @@ pub fn options() -> Options {
         baseline: None,
         today: Date::new(2026, 1, 1).unwrap(),
     }
-}
-
-/// Checks an image that is described in TOML, as rule pages do.
-pub fn check_image_block(_text: &str, _options: &Options) -> InputOutcome {
-    InputOutcome::new("image", cudalint::diagnostics::InputKind::Image)
 }

@@ -135,14 +135,11 @@ fn large_files_stay_linear() {
     }
     source.push('\n');
     for at in 0..2_000 {
-        let _ = write!(source, "ENV V{at}=$V{at}x LD_LIBRARY_PATH=/d{at}:$LD_LIBRARY_PATH\n");
+        let _ = writeln!(source, "ENV V{at}=$V{at}x LD_LIBRARY_PATH=/d{at}:$LD_LIBRARY_PATH");
     }
     for at in 1..200 {
-        let _ = write!(
-            source,
-            "FROM s{} AS s{at}\nRUN echo /usr/local/cuda/compat > /etc/ld.so.conf.d/{at}.conf\n",
-            at - 1
-        );
+        let _ = writeln!(source, "FROM s{} AS s{at}", at - 1);
+        let _ = writeln!(source, "RUN echo /usr/local/cuda/compat > /etc/ld.so.conf.d/{at}.conf");
     }
     let extracted = extract(source.as_bytes(), &Limits::default());
     assert_eq!(extracted.facts.stages.len(), 200);

@@ -19,9 +19,9 @@ mod executed;
 mod exports;
 mod file_ops;
 mod glob;
+mod gpu_queries;
 #[cfg(test)]
 mod hostile_tests;
-mod gpu_queries;
 mod loader;
 mod loader_env;
 mod packages;
@@ -56,7 +56,7 @@ use env::Unsure;
 use executed::{Executed, Resolved};
 
 /// Most comparisons between commands of a file: real files need some thousands. What is over stays unknown.
-const WORK: usize = 64 << 20;
+const WORK: usize = 8 << 20;
 
 /// Tells the environment of a base image from its real config; `None` when that was not read.
 pub type BaseConfig<'a> = dyn Fn(&Base) -> Option<Vec<(String, String)>> + 'a;
@@ -146,8 +146,9 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
     if cx.work.get() == 0 {
         problems.push(Problem {
             origin: cx.origin(Span::new(0, 0)),
-            message: "the file has too many commands to compare all of them; some that undo others were not seen"
-                .to_owned(),
+            message:
+                "the file has too many commands to compare all of them; some that undo others were not seen"
+                    .to_owned(),
         });
     }
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));

@@ -351,7 +351,7 @@ fn base(merged: &Merged<'_>, env: &Environment, shown: &ImageFacts, tables: &Tab
     let cudnn = cudnn(env, shown);
     Base {
         reference: None,
-        written: String::new(),
+        written: "this image".to_owned(),
         repository: None,
         tag: None,
         digest: false,
