@@ -170,7 +170,7 @@ fn answer(program: &Program, aim: Aim, tables: &Tables) -> Result<Whole, Stop> {
                 requirements_checked: false,
             };
             for cure in cures(&situation, tables) {
-                let text = cure_text(&cure);
+                let text = cure.to_string();
                 if !helps.iter().any(|help| help.cure == cure) {
                     helps.push(CureLine { pool: pool.name.clone(), cure, text });
                 }
@@ -269,21 +269,6 @@ fn over_any(
         error: None,
     };
     Ok((of_answer(pool, None, gpu, Answer { reasons: vec![reason], ..nothing() }, tables), least))
-}
-
-/// A cure in words.
-fn cure_text(cure: &Cure) -> String {
-    match cure {
-        Cure::BaseTag { tag, .. } => format!("build on nvidia/cuda:{tag}"),
-        Cure::WheelIndex { variant, .. } => format!("install the {variant} wheels"),
-        Cure::CompatPackage { package } => format!("add the package cuda-compat-{package} to the image"),
-        Cure::Driver { least } => format!("update the driver to {least} or newer"),
-        Cure::Architecture { add } => {
-            let list: Vec<String> = add.iter().map(|target| target.sm_name()).collect();
-            format!("compile for {} as well", list.join(", "))
-        }
-        Cure::PtxFor { target } => format!("add PTX for {}", target.compute_name()),
-    }
 }
 
 /// The verdict in words, for people.
