@@ -417,22 +417,22 @@ pub(super) struct RequireArgs {
     #[arg(long, value_name = "NAME=VALUE", num_args = 0.., conflicts_with = "exprs", help_heading = "Environment")]
     pub(super) env: Option<Vec<String>>,
     /// The container is privileged
-    #[arg(long, requires = "env", help_heading = "Environment")]
+    #[arg(long, help_heading = "Environment")]
     pub(super) privileged: bool,
     /// Host option accept-nvidia-visible-devices-envvar-when-unprivileged
-    #[arg(long, requires = "env", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Environment")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Environment")]
     pub(super) accept_envvar_unprivileged: Option<bool>,
     /// Host option accept-nvidia-visible-devices-as-volume-mounts
-    #[arg(long, requires = "env", help_heading = "Environment")]
+    #[arg(long, help_heading = "Environment")]
     pub(super) accept_volume_mounts: bool,
     /// A mount of the container (repeatable): SOURCE:DESTINATION, or a destination that /dev/null is mounted on
-    #[arg(long = "mount", alias = "mounts", value_name = "PATH", requires = "env", help_heading = "Environment")]
+    #[arg(long = "mount", alias = "mounts", value_name = "PATH", help_heading = "Environment")]
     pub(super) mounts: Vec<String>,
     /// Host option disable-require
-    #[arg(long, requires = "env", help_heading = "Environment")]
+    #[arg(long, help_heading = "Environment")]
     pub(super) config_disable_require: bool,
     /// Host option swarm-resource
-    #[arg(long, value_name = "NAME", requires = "env", help_heading = "Environment")]
+    #[arg(long, value_name = "NAME", help_heading = "Environment")]
     pub(super) swarm_resource: Option<String>,
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = "Output")]

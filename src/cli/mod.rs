@@ -11,7 +11,9 @@ mod inspect;
 mod logger;
 mod man;
 mod matrix;
+mod matrix_of;
 mod output;
+mod page;
 mod require;
 mod rules;
 mod target;
@@ -65,7 +67,7 @@ fn answer(cli: &Cli, screen: &Screen, out: &mut dyn Write, err: &mut dyn Write) 
         Some(Command::Check(args)) => check::run(args, &cli.global, screen, out, err),
         None => check::run(&cli.check, &cli.global, screen, out, err),
         Some(Command::Inspect(args)) => inspect::run(args, &cli.global, screen, out, err),
-        Some(Command::Matrix(_)) => Err(Stop::usage("this build has no such command", None)),
+        Some(Command::Matrix(args)) => matrix_of::run(args, &cli.global, screen, out, err),
     }
 }
 

@@ -123,7 +123,11 @@ fn judge_dockerfile(
     outcome.sources = sources(&extracted.facts);
     outcome.complete = complete;
     outcome.problems = problems;
-    let mut findings = syntax_findings(&extracted);
+    let mut findings = Vec::new();
+    // A text without any FROM is no Dockerfile: one message says so, not one a line.
+    if !extracted.facts.stages.is_empty() {
+        findings = syntax_findings(&extracted);
+    }
     if extracted.has_target {
         findings.extend(judge(&extracted.facts, options));
     } else {
