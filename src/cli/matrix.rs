@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::compat::{Program, verdict_words};
 use super::output::{Paint, Screen, write_wrapped};
 use crate::compat::require::{OverDrivers, evaluate_drivers};
-use crate::compat::tables::{Branch, Date as TableDate, GpuClass};
+use crate::compat::tables::{Branch, GpuClass};
+use crate::date::Date as TableDate;
 use crate::compat::verdict::{RangeAnswer, Reason, ReasonKind, judge_over};
 use crate::compat::{
     Answer, ComputeCapability, DeviceCode, DriverSet, DriverSpec, Gpu, HostDriver, RangeWord, Tables, Target, Truth, Verdict, judge,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compat::tables::Date;
+use crate::date::Date;
 
 /// A run-time error.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
