@@ -9,7 +9,7 @@ use super::output::{Screen, Stop};
 use super::target::{aim, load_config};
 use crate::config::ConfigFile;
 use crate::diagnostics::{
-    Baseline, FailOn, Outcome, PathBase, Safety, SelectLayer, Selection, Selector, apply_edits, plan_fixes, unified_diff,
+    Baseline, FailOn, Outcome, PathBase, Problem, Safety, SelectLayer, Selection, Selector, apply_edits, plan_fixes, unified_diff,
 };
 use crate::dockerfile::{BuildOptions, Platform};
 use crate::engine::{ImageOptions, Input, InputError, Options, check, resolve};
@@ -341,3 +341,11 @@ pub(super) fn one_input(given: &str) -> Result<Input, Stop> {
     }
 }
 
+
+/// Says why an input could not be read: exit status 4.
+pub(super) fn unreadable(problem: &Problem, screen: &Screen, err: &mut dyn Write) -> Result<u8, Stop> {
+    let paths = PathBase::default();
+    let options = report::Options { width: screen.width, unicode: screen.unicode, ..report::Options::plain(&paths) };
+    report::write_problem(problem, &std::sync::Arc::from(&[][..]), &options, err)?;
+    Ok(INCOMPLETE)
+}

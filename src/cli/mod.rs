@@ -6,6 +6,7 @@ mod compat;
 mod data;
 mod explain;
 mod host;
+mod inspect;
 mod man;
 mod matrix;
 mod output;
@@ -59,7 +60,8 @@ fn answer(cli: &Cli, screen: &Screen, out: &mut dyn Write, err: &mut dyn Write) 
         Some(Command::Man) => man::man(out),
         Some(Command::Check(args)) => check::run(args, &cli.global, screen, out, err),
         None => check::run(&cli.check, &cli.global, screen, out, err),
-        Some(Command::Inspect(_) | Command::Matrix(_)) => Err(Stop::usage("this build has no such command", None)),
+        Some(Command::Inspect(args)) => inspect::run(args, &cli.global, screen, out, err),
+        Some(Command::Matrix(_)) => Err(Stop::usage("this build has no such command", None)),
     }
 }
 

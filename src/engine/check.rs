@@ -13,7 +13,7 @@ use super::input::{Input, misread};
 use crate::compat::{Tables, Target};
 use crate::diagnostics::{
     Baseline, CommentedFile, Date, Filters, Finding, FleetNames, InputKind, InputOutcome, Location, Outcome, PathBase, PerPath,
-    Problem, Selection, Suppressions, Tool, meta,
+    Problem, Selection, Tool, meta,
 };
 use crate::dockerfile::BuildOptions;
 use crate::facts::from_dockerfile::{BuildContext, DockerfileInput, Extracted, NoContext, from_dockerfile};
@@ -98,29 +98,16 @@ fn check_input(input: &Input, options: &Options) -> InputOutcome {
                 unreadable(name, InputKind::Dockerfile, format!("{name} cannot be read: {message}"))
             }
         },
-        Input::Stdin => {
-            let mut bytes = Vec::new();
-            let limit = options.limits.text_bytes;
-            match std::io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes) {
-                Ok(read) if read as u64 > limit => unreadable(
-                    "<stdin>",
-                    InputKind::Dockerfile,
-                    format!("standard input is longer than {limit} bytes (--limit text_bytes=N raises it)"),
-                ),
-                Ok(_) => match &options.context {
-                    Some(root) => {
-                        let context = FolderContext::new(root, Path::new("Dockerfile"), &options.limits);
-                        check_dockerfile("<stdin>", &bytes, &context, options)
-                    }
-                    None => check_dockerfile("<stdin>", &bytes, &NoContext, options),
-                },
-                Err(error) => unreadable(
-                    "<stdin>",
-                    InputKind::Dockerfile,
-                    format!("standard input cannot be read: {error}"),
-                ),
-            }
-        }
+        Input::Stdin => match read_stdin(options.limits.text_bytes) {
+            Ok(bytes) => match &options.context {
+                Some(root) => {
+                    let context = FolderContext::new(root, Path::new("Dockerfile"), &options.limits);
+                    check_dockerfile("<stdin>", &bytes, &context, options)
+                }
+                None => check_dockerfile("<stdin>", &bytes, &NoContext, options),
+            },
+            Err(why) => unreadable("<stdin>", InputKind::Dockerfile, format!("standard input cannot be read: {why}")),
+        },
         Input::Image { given, source } => check_image(given, source, options),
     }
 }
@@ -148,6 +135,39 @@ fn unreadable(input: &str, kind: InputKind, message: String) -> InputOutcome {
     outcome.complete = false;
     outcome.problems.push(Problem { message, help: None, location: None });
     outcome
+}
+
+/// Facts of a Dockerfile, for commands that do not judge.
+pub(super) fn dockerfile_facts(input: &Input, options: &Options) -> Result<Facts, Problem> {
+    let (name, bytes, path) = match input {
+        Input::Dockerfile { path, name } => (name.as_str(), read_file(path, options.limits.text_bytes), Some(path)),
+        _ => ("<stdin>", read_stdin(options.limits.text_bytes), None),
+    };
+    let problem = |message: String| Problem { message, help: None, location: None };
+    let bytes = bytes.map_err(|why| problem(format!("{name} cannot be read: {why}")))?;
+    if let Some(what) = misread(name, &bytes) {
+        return Err(problem(format!("{name} is no Dockerfile: {what}")));
+    }
+    let folder;
+    let context: &dyn BuildContext = match options.context.clone().or_else(|| path.map(|path| folder_of(path))) {
+        Some(root) => {
+            folder = FolderContext::new(&root, path.map_or(Path::new("Dockerfile"), PathBuf::as_path), &options.limits);
+            &folder
+        }
+        None => &NoContext,
+    };
+    let input = DockerfileInput { name, source: &bytes, options: options.build.clone(), context, base_config: &|_| None };
+    let extracted = from_dockerfile(input, &options.tables, &options.limits);
+    if extracted.has_target { Ok(extracted.facts) } else { Err(no_stage(name, &extracted, options)) }
+}
+
+fn read_stdin(limit: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if read as u64 > limit {
+        return Err(format!("it is longer than {limit} bytes (--limit text_bytes=N raises it)"));
+    }
+    Ok(bytes)
 }
 
 /// Checks the text of a Dockerfile.

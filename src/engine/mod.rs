@@ -4,6 +4,7 @@ mod check;
 mod context;
 mod image;
 mod input;
+mod inspect;
 mod progress;
 mod source_lines;
 
@@ -11,3 +12,4 @@ pub use check::{Options, check, check_dockerfile};
 pub use context::FolderContext;
 pub use image::ImageOptions;
 pub use input::{Input, InputError, resolve};
+pub use inspect::{Inspection, facts, inspect};
