@@ -132,6 +132,8 @@ pub(super) fn image_options(
         platform: build.platform.clone(),
         offline: args.offline,
         resolve_base: args.resolve_base,
+        cache: if args.no_cache { None } else { super::cache::folder(&args.cache) },
+        insecure: args.insecure_registries.clone(),
         jobs: args.jobs,
         ca_file: args.ca_file.clone(),
         dockerfile,

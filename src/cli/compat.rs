@@ -170,7 +170,7 @@ fn answer(program: &Program, aim: Aim, tables: &Tables) -> Result<Whole, Stop> {
                 requirements_checked: false,
             };
             for cure in cures(&situation, tables) {
-                let text = cure_text(&cure);
+                let text = cure.to_string();
                 if !helps.iter().any(|help| help.cure == cure) {
                     helps.push(CureLine { pool: pool.name.clone(), cure, text });
                 }
@@ -252,7 +252,9 @@ fn over_any(
     let hopeless = newest.verdict == Verdict::NoKernelImage
         || newest.deciding().is_some_and(|reason| reason.kind == ReasonKind::GpuDriven);
     if over.range.word == RangeWord::None && hopeless {
-        return Ok((of_answer(pool, None, gpu, newest, tables), None));
+        let against = newest.reasons.into_iter().filter(|reason| reason.holds == Truth::No).collect();
+        let answer = Answer { reasons: against, ..newest };
+        return Ok((of_answer(pool, None, gpu, answer, tables), None));
     }
     let text = match &least {
         Some(least) => format!("no driver was given; of those known, {least} is the least that runs it"),
@@ -267,21 +269,6 @@ fn over_any(
         error: None,
     };
     Ok((of_answer(pool, None, gpu, Answer { reasons: vec![reason], ..nothing() }, tables), least))
-}
-
-/// A cure in words.
-fn cure_text(cure: &Cure) -> String {
-    match cure {
-        Cure::BaseTag { tag, .. } => format!("build on nvidia/cuda:{tag}"),
-        Cure::WheelIndex { variant, .. } => format!("install the {variant} wheels"),
-        Cure::CompatPackage { package } => format!("add the package cuda-compat-{package} to the image"),
-        Cure::Driver { least } => format!("update the driver to {least} or newer"),
-        Cure::Architecture { add } => {
-            let list: Vec<String> = add.iter().map(|target| target.sm_name()).collect();
-            format!("compile for {} as well", list.join(", "))
-        }
-        Cure::PtxFor { target } => format!("add PTX for {}", target.compute_name()),
-    }
 }
 
 /// The verdict in words, for people.
@@ -311,8 +298,8 @@ fn paint(satisfied: Option<bool>) -> Paint {
 fn subject(program: &Program, cell: &Cell) -> String {
     let mut text = match (&program.cuda, &program.code) {
         (Some(cuda), _) => format!("CUDA {cuda}"),
-        (None, Some(_)) => "this device code".to_owned(),
-        (None, None) => "this program".to_owned(),
+        (None, Some(_)) => "This device code".to_owned(),
+        (None, None) => "This program".to_owned(),
     };
     match &cell.driver {
         Some(driver) => text.push_str(&format!(" on driver {driver}")),
@@ -452,13 +439,14 @@ mod tests {
 
     #[test]
     fn the_answer_is_one_line_and_then_its_proof() {
-        let (status, text) = ask("--cuda 12.4.1 --driver 470 --gpu a10");
+        let (status, text) = ask("--cuda 13.0.2 --driver 535 --gpu a10");
         assert_eq!(status, 1);
         let mut lines = text.lines();
-        assert_eq!(lines.next(), Some("CUDA 12.4.1 on driver 470 with A10: fails, it needs a compat package"));
+        assert_eq!(lines.next(), Some("CUDA 13.0.2 on driver 535 with A10: fails, it needs a compat package"));
         assert!(lines.next().unwrap().starts_with("  ✗ only the compat package"), "{text}");
         assert!(text.contains("at run time: error 35, cudaErrorInsufficientDriver"), "{text}");
-        assert!(text.contains("update the driver to 525.60.13 or newer"), "{text}");
+        assert!(text.contains("update the driver to 580.65.06 or newer"), "{text}");
+        assert!(text.contains("add the package cuda-compat-13-0 to the image"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 
@@ -494,7 +482,7 @@ mod tests {
             ("--cuda x --driver 525", "--cuda: "),
             ("--sass 8.x", "--sass: "),
             ("--ptx 9.0:x", "--ptx: "),
-            ("--cuda 12 --compat-package q", "--compat-package: "),
+            ("--cuda 12.0 --compat-package q", "--compat-package: "),
             ("--cuda 12.0 --driver 525 --gpu nope9", "GPU `nope9`"),
             ("--cuda 12.0 --driver 525 --platform linux/s390x", "`linux/s390x` is no platform"),
         ] {

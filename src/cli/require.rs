@@ -82,11 +82,15 @@ pub(super) fn run(args: &RequireArgs, tables: &Tables, screen: &Screen, out: &mu
     if let Some(pairs) = &args.env {
         return environment(pairs, args, tables, screen, out);
     }
-    // Hyphens may begin a requirement; a misspelled option must not pass for one.
-    let is_option = |text: &&String| text.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
-    if let Some(option) = args.exprs.iter().find(is_option) {
-        let option = visible(option).into_owned();
-        return Err(Stop::usage(format!("there is no option `{option}`"), Some("`cudalint require --help` lists them")));
+    let of_environment = args.privileged
+        || args.accept_envvar_unprivileged.is_some()
+        || args.accept_volume_mounts
+        || args.config_disable_require
+        || args.swarm_resource.is_some()
+        || !args.mounts.is_empty();
+    if of_environment {
+        let message = "options about the container's environment (--privileged, --mount, …) go with --env only";
+        return Err(Stop::usage(message, None));
     }
     if args.exprs.is_empty() {
         let help = "write one like \"cuda>=12.4 brand=tesla,driver>=470,driver<471\", or ask about variables with --env";
@@ -385,7 +389,7 @@ mod tests {
         assert!(host["note"].as_str().unwrap().contains("with --cuda 12.0 the result is unsatisfied"), "{host}");
         assert_eq!(host["range"], serde_json::Value::Null);
         let some = json(&["cuda>=12.4", "--driver", "535..=550"]);
-        assert_eq!(some["range"]["from"], "550.40.07");
+        assert_eq!(some["range"]["from"], "550.54.14");
         assert_eq!(ask(&["cuda>=12.4", "--driver", "535..=550"]).0, 1);
         let brand = json(&["cuda>=99 brand=tesla,driver>=525,driver<526", "--driver", "525", "--brand", "Tesla"]);
         assert_eq!(brand["result"], "satisfied");
@@ -401,9 +405,10 @@ mod tests {
         assert!(text.starts_with("invalid: the requirement cannot be evaluated"), "{text}");
         assert!(text.contains("decided:  bogus"), "{text}");
         let (_, text) = ask(&["cuda>=12.4", "--cuda", "12.2"]);
-        assert!(text.contains("unsatisfied condition: cuda>=12.4, please"), "{text}");
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("unsatisfied condition: cuda>=12.4, please update your driver"), "{text}");
         let (_, text) = ask(&["cuda>=12.4", "--driver", "535..=550"]);
-        assert!(text.contains("the container starts from driver 550.40.07 on"), "{text}");
+        assert!(text.contains("the container starts from driver 550.54.14 on"), "{text}");
         let (_, text) = ask(&["cuda>=12.4"]);
         assert!(text.contains("nothing is known of the host"), "{text}");
         let (status, text) = ask(&["cuda>=99", "--host", "cdi"]);
@@ -438,12 +443,12 @@ mod tests {
     #[test]
     fn what_is_no_question_is_refused() {
         assert_eq!(ask(&[]), (2, "there is no requirement".to_owned()));
-        assert_eq!(ask(&["cuda>=1", "--formt"]), (2, "there is no option `--formt`".to_owned()));
         assert_eq!(ask(&["--env", "X"]), (2, "`X` is no variable".to_owned()));
         assert_eq!(ask(&["cuda>=1", "--driver", "52x"]).0, 2);
         assert_eq!(ask(&["cuda>=1", "--driver", "l4t:36.4"]).0, 2);
-        assert_eq!(ask(&["-cuda>=1"]).0, 1, "a hyphen may begin a requirement, which is malformed");
+        assert_eq!(ask(&["--", "-cuda>=1"]).0, 1);
+        assert!(Only::try_parse_from(["require", "cuda>=1", "--formt"]).is_err());
         assert!(Only::try_parse_from(["require", "cuda>=1", "--env", "A=1"]).is_err());
-        assert!(Only::try_parse_from(["require", "cuda>=1", "--privileged"]).is_err());
+        assert_eq!(ask(&["cuda>=1", "--privileged"]).0, 2, "an option of the environment alone");
     }
 }
