@@ -1,9 +1,9 @@
 //! CU801: the image ships a CUDA that a driver of the target does not run.
 
+use super::read_requirements as read;
 use crate::compat::least_driver;
 use crate::diagnostics::{RuleId, Severity, VerdictWord};
 use crate::facts::CudaUseKind;
-use super::read_requirements as read;
 use crate::rules::cures::{Failing, cures, in_words, offer};
 use crate::rules::judgement::{Judged, judge_versions};
 use crate::rules::{Context, Rule, Sink};
@@ -38,17 +38,18 @@ impl Rule for DriverTooOld {
             let failing = Failing { cuda: Some(version), ..failing(cx, &judged, &requirements) };
             let cures = cures(cx, &failing);
             let why = worst.failing.first().map(|failure| failure.why.clone()).unwrap_or_default();
-            let draft = out.finding(
-                &worst.used.origin,
-                format!(
-                    "the image ships CUDA {version} (`{}`); it does not run on {}{from}",
-                    worst.used.what,
-                    worst.drivers()
-                ),
-            )
-            .verdict(worst.verdict())
-            .pools(worst.pools())
-            .help(in_words(&cures).map_or_else(|| why.clone(), |cures| format!("{cures} ({why})")));
+            let draft = out
+                .finding(
+                    &worst.used.origin,
+                    format!(
+                        "the image ships CUDA {version} (`{}`); it does not run on {}{from}",
+                        worst.used.what,
+                        worst.drivers()
+                    ),
+                )
+                .verdict(worst.verdict())
+                .pools(worst.pools())
+                .help(in_words(&cures).map_or_else(|| why.clone(), |cures| format!("{cures} ({why})")));
             offer(draft, cx, &failing, &cures).emit();
             return;
         }
