@@ -44,6 +44,8 @@ pub(super) enum Command {
     Rules(RulesArgs),
     /// Show which knowledge tables are built in, and how old they are
     Data(DataArgs),
+    /// Show or clear what registries said and is kept between runs
+    Cache(CacheArgs),
     /// Print shell completions
     Completions {
         /// Shell to complete for
@@ -140,6 +142,14 @@ pub(super) struct ImageArgs {
     /// Read the config of base images from their registry instead of the built-in table
     #[arg(long, conflicts_with = "offline", help_heading = "Images")]
     pub(super) resolve_base: bool,
+    #[command(flatten)]
+    pub(super) cache: CacheFolder,
+    /// Keep nothing between runs, and use nothing that was kept
+    #[arg(long, help_heading = "Images")]
+    pub(super) no_cache: bool,
+    /// A registry that may be spoken to over plain HTTP (repeatable); this machine always may
+    #[arg(long = "insecure-registry", value_name = "HOST", help_heading = "Images")]
+    pub(super) insecure_registries: Vec<String>,
     /// Layers read at the same time
     #[arg(long, value_name = "N", help_heading = "Images")]
     pub(super) jobs: Option<usize>,
@@ -152,6 +162,40 @@ pub(super) struct ImageArgs {
     /// Show progress while layers are read
     #[arg(long, value_name = "WHEN", help_heading = "Output")]
     pub(super) progress: Option<When>,
+}
+
+/// Where the cache is.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct CacheFolder {
+    /// Folder for what registries said [default: cudalint in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "CUDALINT_CACHE_DIR", value_hint = ValueHint::DirPath, help_heading = "Images")]
+    pub(super) cache_dir: Option<PathBuf>,
+}
+
+/// Options of `cache`.
+#[derive(Debug, Args)]
+pub(super) struct CacheArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub(super) command: CacheCommand,
+}
+
+/// What to do with the cache.
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Show where it is and how much it holds
+    Info {
+        #[command(flatten)]
+        folder: CacheFolder,
+        /// Output format
+        #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = "Output")]
+        format: PlainFormat,
+    },
+    /// Delete what it holds
+    Clear {
+        #[command(flatten)]
+        folder: CacheFolder,
+    },
 }
 
 /// Where the configuration comes from.

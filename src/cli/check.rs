@@ -11,8 +11,7 @@ use crate::config::ConfigFile;
 use crate::diagnostics::{
     Baseline, FailOn, Outcome, PathBase, Problem, Safety, SelectLayer, Selection, Selector, apply_edits, plan_fixes, unified_diff,
 };
-use crate::dockerfile::{BuildOptions, Platform};
-use crate::engine::{ImageOptions, Input, InputError, Options, check, resolve};
+use crate::engine::{BuildOptions, ImageOptions, Input, InputError, Options, Platform, check, resolve};
 use crate::limits::Limits;
 use crate::report;
 use crate::rules::rule_infos;
@@ -132,6 +131,8 @@ pub(super) fn image_options(
         platform: build.platform.clone(),
         offline: args.offline,
         resolve_base: args.resolve_base,
+        cache: if args.no_cache { None } else { super::cache::folder(&args.cache) },
+        insecure: args.insecure_registries.clone(),
         jobs: args.jobs,
         ca_file: args.ca_file.clone(),
         dockerfile,

@@ -181,7 +181,7 @@ fn answer(program: &Program, aim: Aim, tables: &Tables) -> Result<Whole, Stop> {
                 requirements_checked: false,
             };
             for cure in cures(&situation, tables) {
-                let text = cure_text(&cure);
+                let text = cure.to_string();
                 if !helps.iter().any(|help| help.cure == cure) {
                     helps.push(CureLine { pool: pool.name.clone(), cure, text });
                 }
@@ -289,21 +289,6 @@ fn over_any(
     Ok((of_answer(pool, None, gpu, Answer { reasons: vec![reason], ..nothing() }, tables), least))
 }
 
-/// A cure in words.
-fn cure_text(cure: &Cure) -> String {
-    match cure {
-        Cure::BaseTag { tag, .. } => format!("build on nvidia/cuda:{tag}"),
-        Cure::WheelIndex { variant, .. } => format!("install the {variant} wheels"),
-        Cure::CompatPackage { package } => format!("add the package cuda-compat-{package} to the image"),
-        Cure::Driver { least } => format!("update the driver to {least} or newer"),
-        Cure::Architecture { add } => {
-            let list: Vec<String> = add.iter().map(|target| target.sm_name()).collect();
-            format!("compile for {} as well", list.join(", "))
-        }
-        Cure::PtxFor { target } => format!("add PTX for {}", target.compute_name()),
-    }
-}
-
 /// The verdict in words, for people.
 pub(super) fn verdict_words(verdict: Verdict, satisfied: Option<bool>) -> &'static str {
     match (verdict, satisfied) {
@@ -406,6 +391,8 @@ fn write_headline(cell: &Cell, program: &Program, screen: &Screen, out: &mut dyn
     let subject = visible(&subject(program, cell)).into_owned();
     let words = match cell.range.as_ref().map(|range| &range.range) {
         Some(range) if range.word == RangeWord::Some => match &range.from {
+            // Where forward compatibility helps older branches, those between it and native support may fail.
+            Some(from) if range.intervals.len() > 2 => format!("runs from driver {from} on, and on some before"),
             Some(from) => format!("runs from driver {from} on, not before"),
             None => "runs on some of these drivers only".to_owned(),
         },
@@ -505,6 +492,8 @@ mod tests {
                 "CUDA 12.4 on driver 470..=550 with GeForce RTX 4090: runs from driver 525.60.13 on, not before"
             ]
         );
+        let (_, text) = ask("--cuda 13.0 --driver 535,545,580 --gpu a100 --compat-package 13-0");
+        assert!(text.contains("runs from driver 580.65.06 on, and on some before"), "{text}");
         let (status, text) = ask("--cuda 12.4 --driver >=550");
         assert!(status == 0 && text.contains("are not known and not judged"), "{text}");
     }

@@ -1,12 +1,14 @@
 //! The command line: flags, terminal, exit status. Everything is judged elsewhere.
 
 mod args;
+mod cache;
 mod check;
 mod compat;
 mod data;
 mod explain;
 mod host;
 mod inspect;
+mod logger;
 mod man;
 mod matrix;
 mod matrix_of;
@@ -36,6 +38,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(status).unwrap_or(2));
         }
     };
+    logger::install(&cli.global);
     let stdout = std::io::stdout();
     let screen = screen(&cli.global, stdout.is_terminal());
     let mut out = std::io::BufWriter::new(stdout.lock());
@@ -58,6 +61,7 @@ fn answer(cli: &Cli, screen: &Screen, out: &mut dyn Write, err: &mut dyn Write) 
         Some(Command::Data(args)) => data::run(args, &*data::load_tables(files, None)?, data::today(), screen, out),
         Some(Command::Rules(args)) => rules::run(args, screen, out),
         Some(Command::Explain(args)) => explain::run(args, screen, out),
+        Some(Command::Cache(args)) => cache::run(args, out),
         Some(Command::Completions { shell }) => man::completions(*shell, out),
         Some(Command::Man) => man::man(out),
         Some(Command::Check(args)) => check::run(args, &cli.global, screen, out, err),

@@ -87,12 +87,7 @@ impl Stop {
         let source: Arc<[u8]> = Arc::from(text.as_bytes());
         let lines = LineIndex::new(&source);
         let troubles = errors.0.into_iter().map(|error| {
-            let place = FilePlace {
-                file: Arc::from(error.document.as_str()),
-                span: error.span,
-                start: lines.line_column(&source, error.span.start),
-                end: lines.line_column(&source, error.span.end),
-            };
+            let place = FilePlace::new(&Arc::from(error.document.as_str()), &source, &lines, error.span);
             let near = error.nearest.map(|near| format!("did you mean `{near}`?"));
             let problem =
                 Problem { message: error.message, help: near, location: Some(Location::File(place)) };

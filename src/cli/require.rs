@@ -236,6 +236,9 @@ fn write_human(answer: &Answer, args: &RequireArgs, screen: &Screen, out: &mut d
         (_, "satisfied", None) => "the container starts".to_owned(),
         (_, "unknown", _) => "for some or all drivers it cannot be told".to_owned(),
         (_, _, Some(RangeWord::Some)) => match answer.range.as_ref().and_then(|range| range.from.as_ref()) {
+            Some(from) if answer.range.as_ref().is_some_and(|range| range.intervals.len() > 2) => {
+                format!("the container starts from driver {from} on, and on some before")
+            }
             Some(from) => format!("the container starts from driver {from} on"),
             None => "the container starts on some drivers only".to_owned(),
         },

@@ -27,6 +27,10 @@ pub struct ImageOptions {
     pub offline: bool,
     /// Read the config of base images from their registry.
     pub resolve_base: bool,
+    /// Folder for what registries said, kept between runs; nothing is kept without it.
+    pub cache: Option<PathBuf>,
+    /// Registries (host, with port) that may be spoken to over plain HTTP; this machine always may.
+    pub insecure: Vec<String>,
     /// Layers read at the same time; the number of processors, up to 8, without it.
     pub jobs: Option<usize>,
     /// Certificate authorities to trust instead of the system's.
@@ -54,8 +58,7 @@ pub(super) fn check_image(given: &str, source: &ImageSource, options: &Options) 
         Ok(scanned) => {
             outcome.complete = scanned.complete;
             outcome.problems = scanned.problems;
-            let (findings, sources) = point_at_lines(judge(&scanned.facts, options), options);
-            outcome.sources = sources;
+            let findings = point_at_lines(judge(&scanned.facts, options), &mut outcome, options);
             finish(outcome, findings, &[], options)
         }
         Err(problem) => {
@@ -81,6 +84,7 @@ pub(super) fn scan(source: &ImageSource, options: &Options) -> Result<Scanned, P
 pub(super) fn source_options(options: &Options) -> SourceOptions {
     let mut settings = SourceOptions { limits: options.limits.clone(), ..SourceOptions::default() };
     settings.registry.ca_file.clone_from(&options.images.ca_file);
+    settings.registry.insecure.clone_from(&options.images.insecure);
     settings
 }
 

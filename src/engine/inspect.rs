@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::check::{Options, dockerfile_facts};
-use super::image::scan;
+use super::check::Options;
+use super::dockerfile;
+use super::image::{Scanned, scan};
 use super::input::Input;
 use crate::compat::{CudaVersion, DriverVersion, PtxIsa, SmTarget, least_driver};
 use crate::diagnostics::Problem;
@@ -142,18 +143,15 @@ pub struct Used {
 pub fn inspect(input: &Input, options: &Options) -> Result<Inspection, Problem> {
     match input {
         Input::Image { given, source } => {
-            let scanned = scan(source, options)?;
-            let problems = scanned.problems.into_iter().map(|problem| problem.message).collect();
-            Ok(shown(&scanned.facts, given, "image", scanned.complete, problems, options))
+            of_scanned(&scan(source, options)?, given, "image", options)
         }
         Input::Dockerfile { path, name } => {
             if let Some(inspection) = elf_file(path, name, options)? {
                 return Ok(inspection);
             }
-            let facts = dockerfile_facts(input, options)?;
-            Ok(shown(&facts, name, "dockerfile", true, Vec::new(), options))
+            of_scanned(&dockerfile::facts(input, options)?, name, "dockerfile", options)
         }
-        Input::Stdin => Ok(shown(&dockerfile_facts(input, options)?, "<stdin>", "dockerfile", true, Vec::new(), options)),
+        Input::Stdin | Input::Unreadable { .. } => of_scanned(&dockerfile::facts(input, options)?, "<stdin>", "dockerfile", options),
     }
 }
 
@@ -164,8 +162,13 @@ pub fn inspect(input: &Input, options: &Options) -> Result<Inspection, Problem> 
 pub fn facts(input: &Input, options: &Options) -> Result<Facts, Problem> {
     match input {
         Input::Image { source, .. } => Ok(scan(source, options)?.facts),
-        Input::Dockerfile { .. } | Input::Stdin => dockerfile_facts(input, options),
+        Input::Dockerfile { .. } | Input::Stdin | Input::Unreadable { .. } => Ok(dockerfile::facts(input, options)?.facts),
     }
+}
+
+fn of_scanned(scanned: &Scanned, input: &str, kind: &'static str, options: &Options) -> Result<Inspection, Problem> {
+    let problems = scanned.problems.iter().map(|problem| problem.message.clone()).collect();
+    Ok(shown(&scanned.facts, input, kind, scanned.complete, problems, options))
 }
 
 /// A single ELF file; `None` when the file is none.

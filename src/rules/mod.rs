@@ -5,6 +5,7 @@
 
 mod base;
 mod catalogue;
+mod cures;
 mod driver;
 mod env;
 mod errors;
