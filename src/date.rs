@@ -100,6 +100,19 @@ impl PartialDate {
     pub fn day(self) -> Option<Date> {
         Date::new(self.year, self.month, self.day?)
     }
+
+    /// Whether all of it, the whole month where the day is not known, lies before `day`.
+    #[must_use]
+    pub fn is_over(self, day: Date) -> bool {
+        (self.year, self.month, self.day.unwrap_or(u8::MAX)) < (day.year, day.month, day.day)
+    }
+
+    /// Whole months from `earlier` to this one, days aside; negative when it is later.
+    #[must_use]
+    pub fn months_since(self, earlier: Self) -> i32 {
+        let months = |date: Self| i32::from(date.year) * 12 + i32::from(date.month);
+        months(self) - months(earlier)
+    }
 }
 
 impl fmt::Display for PartialDate {
@@ -230,5 +243,16 @@ mod tests {
         }
         assert!("2026-11".parse::<PartialDate>().unwrap() < "2026-11-01".parse::<PartialDate>().unwrap());
         assert_eq!("2026-11".parse::<PartialDate>().unwrap().day(), None);
+    }
+
+    #[test]
+    fn dates_without_a_day_last_a_month() {
+        let partial = |text: &str| text.parse::<PartialDate>().unwrap();
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        assert!(!partial("2026-11").is_over(day("2026-11-30")));
+        assert!(partial("2026-11").is_over(day("2026-12-01")));
+        assert!(partial("2026-11-04").is_over(day("2026-11-05")) && !partial("2026-11-04").is_over(day("2026-11-04")));
+        assert_eq!(partial("2026-11").months_since(partial("2024-12-31")), 23);
+        assert_eq!(partial("2024-12").months_since(partial("2026-11")), -23);
     }
 }

@@ -11,8 +11,7 @@ use crate::config::ConfigFile;
 use crate::diagnostics::{
     Baseline, FailOn, Outcome, PathBase, Problem, Safety, SelectLayer, Selection, Selector, apply_edits, plan_fixes, unified_diff,
 };
-use crate::dockerfile::{BuildOptions, Platform};
-use crate::engine::{ImageOptions, Input, InputError, Options, check, resolve};
+use crate::engine::{BuildOptions, ImageOptions, Input, InputError, Options, Platform, check, resolve};
 use crate::limits::Limits;
 use crate::report;
 use crate::rules::rule_infos;

@@ -8,7 +8,7 @@ use super::args::{ExplainArgs, PlainFormat};
 use super::output::{Paint, Screen, Stop, write_json, write_wrapped};
 use super::page::write_page;
 use super::rules::RuleLine;
-use crate::compat::nearest::nearest;
+use crate::nearest::nearest;
 use crate::report::visible;
 use crate::rules::{Page, RuntimeError, find_page, match_error, pages};
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::compat::{Program, verdict_words};
 use super::output::{Paint, Screen, write_wrapped};
 use crate::compat::require::{OverDrivers, evaluate_drivers};
-use crate::compat::tables::{Branch, Date as TableDate, GpuClass};
+use crate::compat::tables::{Branch, GpuClass};
 use crate::compat::verdict::{RangeAnswer, Reason, ReasonKind, judge_over};
 use crate::compat::{
     Answer, ComputeCapability, DeviceCode, DriverSet, DriverSpec, Gpu, HostDriver, RangeWord, Tables, Target, Truth, Verdict, judge,
@@ -258,24 +258,14 @@ fn first_words(message: String) -> String {
 fn maintained(tables: &Tables, today: Date) -> Option<DriverSet> {
     let as_of = tables.as_of();
     let alive = |row: &&Branch| match row.eol {
-        Some(eol) => not_over(eol, today),
+        Some(eol) => !eol.is_over(today),
         None => {
             let last = row.releases.iter().filter_map(|release| release.date).max();
-            let month = |date: TableDate| u32::from(date.year).saturating_mul(12).saturating_add(u32::from(date.month));
-            matches!((last, as_of), (Some(last), Some(as_of)) if month(last).saturating_add(24) >= month(as_of))
+            matches!((last, as_of), (Some(last), Some(as_of)) if as_of.months_since(last) <= 24)
         }
     };
     let spec: Vec<String> = tables.drivers().all().iter().filter(alive).map(|row| row.branch.to_string()).collect();
     DriverSpec::parse(&spec.join(","), tables).ok()?.drivers().cloned()
-}
-
-/// Whether a date, by month where it has no day, is today or later.
-fn not_over(eol: TableDate, today: Date) -> bool {
-    let end = match eol.day {
-        Some(day) => format!("{:04}-{:02}-{day:02}", eol.year, eol.month),
-        None => format!("{:04}-{:02}-99", eol.year, eol.month),
-    };
-    end >= today.to_string()
 }
 
 /// GPUs that people know, where a compute capability has several.

@@ -16,4 +16,5 @@ pub use check::{Options, check, check_dockerfile};
 pub use context::FolderContext;
 pub use image::ImageOptions;
 pub use input::{Input, InputError, resolve};
+pub use crate::dockerfile::{BuildOptions, Platform};
 pub use inspect::{Inspection, facts, inspect};

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compat::tables::Date;
+use crate::date::PartialDate;
 
 /// A run-time error.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -31,7 +31,7 @@ pub struct RuntimeError {
     /// Reports and documents.
     pub source: Vec<String>,
     /// When they were read, where that is not the table's date.
-    pub as_of: Option<Date>,
+    pub as_of: Option<PartialDate>,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ struct Document {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
-    as_of: Date,
+    as_of: PartialDate,
 }
 
 /// All run-time errors known, read once. A table that cannot be read is empty; a test proves that it can.

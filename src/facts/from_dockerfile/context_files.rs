@@ -24,6 +24,9 @@ const MAX_COPIES: usize = 512;
 /// Most places where one path is looked for.
 const MAX_CANDIDATES: usize = 64;
 
+/// Longest path in bytes, as Linux has it (PATH_MAX); a longer one leads nowhere.
+const PATH_MAX: usize = 4_096;
+
 /// An absolute path without `.`, `..` and doubled slashes; relative ones are taken from `directory`.
 pub(super) fn absolute(directory: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
@@ -37,7 +40,8 @@ pub(super) fn absolute(directory: &str, path: &str) -> String {
             part => parts.push(part),
         }
     }
-    format!("/{}", parts.join("/"))
+    let path = format!("/{}", parts.join("/"));
+    if path.len() > PATH_MAX { "/".to_owned() } else { path }
 }
 
 /// A path of the context: relative, without `.` and leading slashes. `None` when it leaves the context.
@@ -58,7 +62,13 @@ pub(super) fn in_context(path: &str) -> Option<String> {
 impl Extraction<'_> {
     /// The context text that `path` names for a command; `None` when nothing of the context is known to lie there, or
     /// it cannot be read as text.
-    pub(super) fn context_text(&self, facts: &mut Facts, dirs: &Workdirs, step: &Step<'_>, path: &str) -> Option<ContextText> {
+    pub(super) fn context_text(
+        &self,
+        facts: &mut Facts,
+        dirs: &Workdirs,
+        step: &Step<'_>,
+        path: &str,
+    ) -> Option<ContextText> {
         if path.contains(['$', '*']) || path.is_empty() || path == "-" {
             return None;
         }
@@ -165,7 +175,8 @@ fn sources_of(copy: &Copy, directory: &str, wanted: &str) -> Vec<String> {
     let Some(destination) = copy.destination.text.as_deref() else {
         return Vec::new();
     };
-    let into_folder = destination.ends_with('/') || copy.sources.len() > 1 || matches!(destination, "." | "./");
+    let into_folder =
+        destination.ends_with('/') || copy.sources.len() > 1 || matches!(destination, "." | "./");
     let target = absolute(directory, destination);
     let mut found = Vec::new();
     for source in copy.sources.iter().filter_map(|word| word.text.as_deref()) {
