@@ -7,7 +7,7 @@ use cudalint::rules::catalogue;
 
 use support::labels::{Labelled, bytes, check, labels};
 
-fn line_of(finding: &Finding) -> Option<u32> {
+fn line_of(finding: &Finding) -> Option<usize> {
     match &finding.location {
         Location::File(place) => Some(place.start.line),
         Location::Layer { .. } | Location::Config { .. } => None,
@@ -61,7 +61,7 @@ fn the_labels_fit_the_files() {
         assert!(!file.clean || file.expect.is_empty(), "{}: a clean file expects nothing", file.name);
         assert!(file.clean || !file.expect.is_empty(), "{}: expects nothing, so it is clean", file.name);
         for expect in &file.expect {
-            let line = lines.get(expect.line as usize - 1).copied().unwrap_or_default();
+            let line = lines.get(expect.line - 1).copied().unwrap_or_default();
             assert!(line.contains(&expect.text), "{}: `{}` is not in line {}: {line}", file.name, expect.text, expect.line);
             assert!(expect.lines.contains(&expect.line), "{}: {} is none of its lines", file.name, expect.line);
             let entry = catalogue().iter().find(|entry| entry.rule.id().as_str() == expect.rule);

@@ -54,11 +54,13 @@ pub(super) fn run(
         return write_baseline(&path, &outcome, &options.paths, err);
     }
     if args.fix || args.unsafe_fixes || args.diff {
-        if fix(args, &outcome, out)? {
-            return Ok(CLEAN);
-        }
-        if !args.diff {
-            outcome = check(&inputs, &options);
+        // A fix can stand in the way of another, or make room for one: both are taken in a further round.
+        for _round in 0..FIX_ROUNDS {
+            match fix(args, &outcome, out)? {
+                Fixed::Printed => return Ok(CLEAN),
+                Fixed::Nothing => break,
+                Fixed::Written => outcome = check(&inputs, &options),
+            }
         }
     }
     if !(args.diff && matches!(args.format, FormatWord::Human)) {
@@ -227,11 +229,25 @@ fn read_baseline(path: &Path) -> Result<Baseline, Stop> {
     Baseline::read(&text).map_err(|error| unreadable(error.to_string()))
 }
 
-/// Applies fixes, or shows them; true when that is all there is to do.
-fn fix(args: &CheckArgs, outcome: &Outcome, out: &mut dyn Write) -> Result<bool, Stop> {
+/// Rounds of fixing before what is left is left.
+const FIX_ROUNDS: usize = 8;
+
+/// What became of the fixes.
+enum Fixed {
+    /// There were none, or they were shown as a diff.
+    Nothing,
+    /// Files were changed.
+    Written,
+    /// The mended text went to standard output, where nothing else may follow.
+    Printed,
+}
+
+/// Applies fixes, or shows them.
+fn fix(args: &CheckArgs, outcome: &Outcome, out: &mut dyn Write) -> Result<Fixed, Stop> {
     let allow = if args.unsafe_fixes { Safety::Unsafe } else { Safety::Safe };
     let findings = outcome.inputs.iter().flat_map(|input| &input.findings).map(|reported| &reported.finding);
     let plan = plan_fixes(findings, allow);
+    let mut done = Fixed::Nothing;
     for (file, edits) in &plan.edits {
         let Some(source) = outcome.inputs.iter().find_map(|input| input.sources.get(file)) else { continue };
         if args.diff {
@@ -242,12 +258,13 @@ fn fix(args: &CheckArgs, outcome: &Outcome, out: &mut dyn Write) -> Result<bool,
         if &**file == "<stdin>" {
             // As formatters do: what came from standard input goes to standard output, mended.
             out.write_all(&fixed)?;
-            return Ok(true);
+            return Ok(Fixed::Printed);
         }
         std::fs::write(Path::new(&**file), fixed)
             .map_err(|error| Stop::usage(format!("{file} cannot be written: {error}"), None))?;
+        done = Fixed::Written;
     }
-    Ok(false)
+    Ok(done)
 }
 
 fn write_report(

@@ -3,10 +3,10 @@
 use crate::compat::tables::PackageVersion;
 use crate::compat::verdict::{RangeAnswer, ReasonKind, judge_over};
 use crate::compat::{
-    Answer, CompatLibrary, DriverSet, Gpu, HostDriver, Pool, Question, RangeWord, Tables, Verdict, judge,
+    Answer, CompatLibrary, CudaVersion, DriverSet, Gpu, HostDriver, Pool, Question, RangeWord, Tables, Verdict, judge,
 };
 use crate::diagnostics::VerdictWord;
-use crate::facts::{BaseKind, CudaUse, DriverLibraryKind, Facts, FileOperationKind};
+use crate::facts::{BaseKind, CudaUse, DriverLibraryKind, Facts, FileOperationKind, LoaderEntry};
 
 use super::Context;
 
@@ -207,6 +207,59 @@ pub(super) fn compat_library(facts: &Facts) -> Option<CompatLibrary> {
     let base = facts.final_base().filter(|base| base.kind == BaseKind::Cuda)?;
     let version = base.cuda.filter(|version| version.major >= 10)?;
     (!removes_compat(facts)).then(|| CompatLibrary::package(PackageVersion(version.minor_only())))
+}
+
+/// Compat folders that the author put on the loader's path of the shipped image, for every host. On Jetson that is right.
+pub(super) fn forced_compat(facts: &Facts) -> impl Iterator<Item = &LoaderEntry> {
+    let jetson = facts.final_base().is_some_and(|base| base.kind == BaseKind::Jetson);
+    facts.loader.iter().filter(move |entry| {
+        let directory = entry.directory.trim_end_matches('/');
+        !jetson
+            && entry.survives
+            && !entry.from_base
+            && facts.in_final_lineage(entry.stage)
+            && directory.contains("cuda")
+            && directory.ends_with("/compat")
+    })
+}
+
+/// The first target GPU among those that `concerns` picks for which a forced compat library is sure to fail, and why. No
+/// GPU is given when the target names none and the driver alone decides.
+pub(super) fn forced_compat_failure<'t>(
+    cx: &Context<'t>,
+    entry: &LoaderEntry,
+    concerns: impl Fn(&Gpu) -> bool,
+) -> Option<(Option<&'t Gpu>, String)> {
+    let cuda = cx.facts.final_base().and_then(|base| base.cuda);
+    let of_path: Option<CudaVersion> = entry
+        .directory
+        .split("cuda-")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next())
+        .and_then(|version| version.parse().ok());
+    let library = CompatLibrary {
+        forced: true,
+        ..compat_library(cx.facts).unwrap_or_else(|| CompatLibrary {
+            package: of_path.or(cuda).map(|version| PackageVersion(version.minor_only())),
+            ..CompatLibrary::default()
+        })
+    };
+    for (pool, drivers) in cx.target.with_drivers() {
+        let least = drivers.least()?;
+        for gpu in gpus(pool).filter(|gpu| gpu.is_none_or(&concerns)) {
+            let question =
+                Question { cuda, compat: Some(&library), gpu, ..Question::new(HostDriver::Driver(least)) };
+            let answer = judge_over(&question, drivers, cx.tables);
+            let deciding = answer.deciding().and_then(|cell| cell.answer.deciding());
+            if answer.satisfied() == Some(false)
+                && let Some(reason) = deciding
+                    .filter(|reason| matches!(reason.kind, ReasonKind::CompatLibrary | ReasonKind::Forward))
+            {
+                return Some((gpu, reason.text.clone()));
+            }
+        }
+    }
+    None
 }
 
 /// Whether the Dockerfile takes the compat package or folder away.

@@ -69,29 +69,26 @@ pub(super) fn delete_lines(facts: &Facts, instruction: &Origin) -> Option<(Origi
     Some((Origin::file(file, Span::new(start, end)), String::new()))
 }
 
-/// An edit that deletes one `NAME=value` of an ENV, or the whole instruction when it is the only one.
+/// An edit that deletes one `NAME=value` of an ENV, or the whole instruction when it is the only one. What stands
+/// between it and its neighbour (blanks, a continued line) goes with it.
 pub(super) fn delete_assignment(facts: &Facts, set: &EnvSet) -> Option<(Origin, String)> {
-    let alone = facts.env_sets.iter().filter(|other| other.instruction == set.instruction).count() == 1;
-    if alone {
-        return delete_lines(facts, &set.instruction);
-    }
     let (file, span) = set.origin.as_file()?;
-    let (_, instruction) = set.instruction.as_file()?;
-    let bytes = &facts.sources.get(file.0)?.bytes;
-    let blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    let mut end = span.end;
-    while end < instruction.end && blank(bytes.get(end)) {
-        end += 1;
-    }
-    let at_line_end = end >= instruction.end || matches!(bytes.get(end), Some(b'\n' | b'\r'));
-    let mut start = span.start;
-    if at_line_end {
-        end = span.end;
-        while start > instruction.start && blank(start.checked_sub(1).and_then(|at| bytes.get(at))) {
-            start -= 1;
+    let mut before = None;
+    let mut after: Option<Span> = None;
+    for other in facts.env_sets.iter().filter(|other| other.instruction == set.instruction) {
+        let (_, other) = other.origin.as_file()?;
+        if other.end <= span.start {
+            before = before.max(Some(other.end));
+        } else if other.start >= span.end {
+            after = Some(after.map_or(other, |after| if after.start < other.start { after } else { other }));
         }
     }
-    Some((Origin::file(file, Span::new(start, end)), String::new()))
+    let span = match (before, after) {
+        (Some(before), _) => Span::new(before, span.end),
+        (None, Some(after)) => Span::new(span.start, after.start),
+        (None, None) => return delete_lines(facts, &set.instruction),
+    };
+    Some((Origin::file(file, span), String::new()))
 }
 
 /// The strongest sign that the shipped image runs CUDA code: anything but environment variables and the `-base` flavour,
@@ -113,23 +110,45 @@ pub(super) fn cuda_payload(facts: &Facts) -> Option<&GpuPayload> {
     })
 }
 
-/// An edit that deletes a word and the blanks before it; a word alone on its continued line takes the line with it.
+/// An edit that deletes a word and the blanks before it; a word alone on its line takes the line with it. `None` where
+/// that would leave a line continued into nothing.
 pub(super) fn delete_word(facts: &Facts, word: &Origin) -> Option<(Origin, String)> {
     let (file, span) = word.as_file()?;
     let bytes = &facts.sources.get(file.0)?.bytes;
-    let blank = |at: usize| matches!(bytes.get(at), Some(b' ' | b'\t'));
-    let mut start = span.start;
-    while start > 0 && blank(start - 1) {
-        start -= 1;
+    let head = bytes.get(..span.start)?;
+    let blanks = |text: &[u8]| text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let kept = without_blanks_at_end(head);
+    let Some(line_before) = without_line_end(kept) else {
+        return Some((Origin::file(file, Span::new(kept.len(), span.end)), String::new()));
+    };
+    let tail = bytes.get(span.end..)?;
+    let gap = blanks(tail);
+    let rest = tail.get(gap..)?;
+    let continued = rest.strip_prefix(b"\\").and_then(|rest| {
+        let end = if rest.starts_with(b"\r\n") { 2 } else { usize::from(rest.starts_with(b"\n")) };
+        (end > 0).then_some(1 + end)
+    });
+    if let Some(end) = continued {
+        return Some((Origin::file(file, Span::new(kept.len(), span.end + gap + end)), String::new()));
     }
-    let begins_line = start == 0 || bytes.get(start - 1) == Some(&b'\n');
-    let mut end = span.end;
-    while blank(end) {
-        end += 1;
+    let ends_line = rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n");
+    if !ends_line {
+        return Some((Origin::file(file, Span::new(span.start, span.end + gap)), String::new()));
     }
-    let continued = bytes.get(end) == Some(&b'\\') && bytes.get(end + 1) == Some(&b'\n');
-    let span = if begins_line && continued { Span::new(start, end + 2) } else { Span::new(start, span.end) };
-    Some((Origin::file(file, span), String::new()))
+    // The last line of the instruction: the line before it must no longer be continued.
+    let start = without_blanks_at_end(line_before.strip_suffix(b"\\")?).len();
+    Some((Origin::file(file, Span::new(start, span.end)), String::new()))
+}
+
+fn without_blanks_at_end(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    text.get(..text.len() - blanks).unwrap_or_default()
+}
+
+/// The text before the line feed that ends it; `None` when it does not end in one.
+fn without_line_end(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_suffix(b"\n")?;
+    Some(text.strip_suffix(b"\r").unwrap_or(text))
 }
 
 /// Whether a word of the command contains `text`.

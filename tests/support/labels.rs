@@ -61,8 +61,8 @@ pub struct TargetOf {
 pub struct Expect {
     pub rule: String,
     pub name: String,
-    pub line: u32,
-    pub lines: Vec<u32>,
+    pub line: usize,
+    pub lines: Vec<usize>,
     pub text: String,
     pub why: String,
 }

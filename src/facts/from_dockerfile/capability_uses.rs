@@ -2,9 +2,11 @@
 //!
 //! Which capability mounts which library: NVIDIA Container Toolkit documentation, "Driver capabilities".
 
+use crate::dockerfile::shell::tools::files::writes;
 use crate::facts::manifest::normalize_name;
 use crate::facts::{Capability, CapabilityUse, Command, CommandRole, CopyFrom, Facts, Origin, StageId};
 
+use super::Extraction;
 use super::words::{contains_word, shown};
 
 /// Python distributions that call NVML.
@@ -45,11 +47,13 @@ const VIDEO_CODECS: &[&str] = &[
 ];
 /// System packages and distributions that render on the GPU.
 const GRAPHICS_PACKAGES: &[&str] = &["virtualgl", "vulkan-tools", "vulkan-utils", "isaacsim"];
+/// Files that tell the loaders of Vulkan and EGL where NVIDIA's driver is.
+const ICD_FILES: &[&str] = &["nvidia_icd.json", "10_nvidia.json", "nvidia_layers.json"];
 /// Images whose programs render.
 const GRAPHICS_IMAGES: &[&str] =
     &["nvcr.io/nvidia/isaac-sim", "nvcr.io/nvidia/omniverse", "nvcr.io/nvidia/isaac-lab"];
 
-pub(super) fn extract(facts: &mut Facts) {
+pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     let mut uses = Uses(Vec::new());
     for command in &facts.commands {
         utility_of_command(command, &mut uses);
@@ -82,6 +86,7 @@ pub(super) fn extract(facts: &mut Facts) {
     }
     graphics_of_environment(facts, &mut uses);
     graphics_of_copies(facts, &mut uses);
+    graphics_of_writes(cx, &mut uses);
     for stage in &facts.stages {
         if let Some(base) = &stage.base
             && let Some(repository) = &base.repository
@@ -254,7 +259,7 @@ fn graphics_of_copies(facts: &Facts, uses: &mut Uses) {
         for word in paths {
             let text = shown(word);
             let file = text.rsplit('/').next().unwrap_or(&text).to_owned();
-            if matches!(file.as_str(), "nvidia_icd.json" | "10_nvidia.json" | "nvidia_layers.json") {
+            if ICD_FILES.contains(&file.as_str()) {
                 uses.push(Capability::Graphics, &file, (copy.stage, &word.origin));
                 break;
             }
@@ -264,11 +269,24 @@ fn graphics_of_copies(facts: &Facts, uses: &mut Uses) {
         for word in &command.args {
             let text = shown(word);
             let file = text.rsplit('/').next().unwrap_or(&text);
-            let known = ["nvidia_icd.json", "10_nvidia.json"].into_iter().find(|known| *known == file);
+            let known = ICD_FILES.iter().find(|known| **known == file);
             if let Some(known) = known
                 && matches!(command.program.as_deref(), Some("tee" | "cp" | "mv" | "curl" | "wget"))
             {
                 uses.push(Capability::Graphics, known, (command.stage, &word.origin));
+            }
+        }
+    }
+}
+
+/// The same files written by a RUN: `echo '{…}' > /etc/vulkan/icd.d/nvidia_icd.json`.
+fn graphics_of_writes(cx: &Extraction<'_>, uses: &mut Uses) {
+    for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
+        for write in writes(&executed.script) {
+            let file = write.target.text.rsplit('/').next().unwrap_or_default();
+            if ICD_FILES.contains(&file) {
+                let origin = executed.origin_of(write.target.span);
+                uses.push(Capability::Graphics, file, (executed.stage, &origin));
             }
         }
     }

@@ -169,7 +169,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     source_builds::extract(cx, facts);
     compiles::extract(cx, facts);
     gpu_queries::extract(cx, facts);
-    capability_uses::extract(facts);
+    capability_uses::extract(cx, facts);
     payload::extract(cx, facts);
     cuda_uses::extract(cx, facts);
     cuda_paths::extract(cx, facts);

@@ -7,9 +7,9 @@ use super::capability_uses::defines_true;
 use super::context_files::absolute;
 use super::steps::{self, Step, Workdirs};
 use crate::dockerfile::shell::Action;
-use crate::dockerfile::shell::tools::BuildCommand;
+use crate::dockerfile::shell::tools::{BuildCommand, PythonAction, PythonInstall, RequirementSource};
 use crate::facts::manifest::parse_requirement;
-use crate::facts::{Facts, Origin, PythonIndex, PythonRequirement, SourceBuild};
+use crate::facts::{Facts, Origin, PythonIndex, PythonRequirement, SourceBuild, StageId};
 
 /// A package that compiles CUDA code when it is built from source.
 struct Extension {
@@ -106,11 +106,12 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         }
         clones.note(step);
         match step.action {
-            Action::Python(_) => {
+            Action::Python(install) => {
                 let requirements = asked.remove(&step.origin()).unwrap_or_default();
                 builds.extend(
                     requirements.iter().filter_map(|requirement| build_of_requirement(cx, step, requirement)),
                 );
+                builds.extend(folder_builds(cx, step, install, &clones));
             }
             Action::Build(build) if build.program == "cmake" => builds.extend(cmake_build(cx, step, build)),
             Action::Build(build) if build.program == "setup.py" => {
@@ -235,17 +236,20 @@ fn cmake_build(cx: &Extraction<'_>, step: &Step<'_>, build: &BuildCommand) -> Op
     })
 }
 
-/// Repositories that the RUN cloned before, by the folder they lie in.
+/// Clones that are remembered in a stage.
+const CLONES: usize = 64;
+
+/// Repositories that the stage cloned before, by the folder they lie in.
 #[derive(Default)]
 struct Clones {
-    instruction: usize,
+    stage: Option<StageId>,
     folders: HashMap<String, &'static Extension>,
 }
 
 impl Clones {
     fn note(&mut self, step: &Step<'_>) {
-        if self.instruction != step.instruction() {
-            self.instruction = step.instruction();
+        if self.stage != Some(step.stage()) {
+            self.stage = Some(step.stage());
             self.folders.clear();
         }
         let Action::GitClone(clone) = step.action else { return };
@@ -257,7 +261,7 @@ impl Clones {
             Some(word) => word.literal().map(str::to_owned),
             None => Some(last.trim_end_matches(".git").to_owned()),
         };
-        if let Some(folder) = folder {
+        if let Some(folder) = folder.filter(|_| self.folders.len() < CLONES) {
             self.folders.insert(absolute(step.directory, &folder), known);
         }
     }
@@ -268,6 +272,37 @@ impl Clones {
             .find(|(folder, _)| directory == *folder || directory.starts_with(&format!("{folder}/")))
             .map(|(_, extension)| *extension)
     }
+}
+
+/// `pip install ./detectron2`, `pip install -e .` in the clone of a known extension.
+fn folder_builds(
+    cx: &Extraction<'_>,
+    step: &Step<'_>,
+    install: &PythonInstall,
+    clones: &Clones,
+) -> Vec<SourceBuild> {
+    if !matches!(install.action, PythonAction::Install | PythonAction::Wheel) {
+        return Vec::new();
+    }
+    let folders = install.requirements.iter().filter_map(|requirement| match &requirement.source {
+        RequirementSource::Path(path) => {
+            let known = clones.at(&absolute(step.directory, path.trim_start_matches("file://")))?;
+            Some((requirement, known))
+        }
+        _ => None,
+    });
+    folders
+        .map(|(requirement, known)| SourceBuild {
+            stage: step.stage(),
+            package: known.name.to_owned(),
+            torch_extension: known.torch,
+            detects_arch: known.detects,
+            arch_list_visible: arch_list_visible(cx, step),
+            prebuilt: false,
+            instruction: step.instruction(),
+            origin: step.executed.origin_of(requirement.span),
+        })
+        .collect()
 }
 
 /// `python setup.py install` in the clone of a known extension, or of a context file with a CUDAExtension.
@@ -356,6 +391,15 @@ mod tests {
         );
         assert_eq!(shown(&facts), ["cmake a", "llama-cpp-python "]);
         assert_eq!(at(&facts, &facts.source_builds[0].origin), "-DGGML_CUDA=ON");
+    }
+
+    #[test]
+    fn folders_of_clones() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN git clone https://github.com/facebookresearch/detectron2 && pip install -e detectron2\nRUN git clone https://github.com/NVIDIA/apex /opt/apex\nWORKDIR /opt/apex\nRUN pip install -v --no-build-isolation ./\nWORKDIR /w\nRUN pip install ./other\n",
+        );
+        assert_eq!(shown(&facts), ["detectron2 d", "apex d"]);
+        assert_eq!(at(&facts, &facts.source_builds[0].origin), "detectron2");
     }
 
     #[test]

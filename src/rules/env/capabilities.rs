@@ -29,6 +29,12 @@ impl Granted<'_> {
             |value| format!("{VARIABLE}={value}"),
         )
     }
+
+    /// Whether the list holds a word that is no capability.
+    pub(super) fn broken(&self) -> bool {
+        let mut words = self.value.unwrap_or_default().split(',').map(str::trim);
+        words.any(|word| !word.is_empty() && word != "all" && Capability::parse(word).is_none())
+    }
 }
 
 const ALL: [Capability; 7] = [

@@ -21,7 +21,8 @@ impl Rule for DriverCapabilitiesMissingCompute {
         let facts = cx.facts;
         let Some(granted) = granted(facts) else { return };
         let Some(value) = granted.value.filter(|_| granted.own) else { return };
-        if granted.set.contains(&Capability::Compute) {
+        // A list with an unknown word stops the container anyway: CU206 says so, and its fix names compute.
+        if granted.set.contains(&Capability::Compute) || granted.broken() {
             return;
         }
         let Some(payload) = cuda_payload(facts) else { return };

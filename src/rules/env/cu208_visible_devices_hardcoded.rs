@@ -1,7 +1,7 @@
 //! CU208: NVIDIA_VISIBLE_DEVICES names particular GPUs.
 
 use crate::diagnostics::{RuleId, Safety};
-use crate::rules::support::{effective_set, replace_value, variable_origin};
+use crate::rules::support::{delete_assignment, effective_set, replace_value, variable_origin};
 use crate::rules::{Context, Rule, Sink};
 
 const VARIABLE: &str = "NVIDIA_VISIBLE_DEVICES";
@@ -30,10 +30,17 @@ impl Rule for VisibleDevicesHardcoded {
                 format!("{VARIABLE}={value} ties the image to the GPU numbering of one host"),
             )
             .help("use `all` in the image; choose GPUs when the container is started (`docker run --gpus`, the scheduler)");
-        if let Some(edit) =
-            effective_set(cx.facts, VARIABLE).and_then(|set| replace_value(cx.facts, set, "all"))
-        {
-            draft = draft.fix(Safety::Safe, "use `all`", &[edit]);
+        if let Some(set) = effective_set(cx.facts, VARIABLE) {
+            // Where the base image says `all` already, the line is not needed.
+            let inherited = set.previous_from_base && set.previous == Some(Some("all".to_owned()));
+            let (title, edit) = if inherited {
+                ("delete the assignment: the base image sets `all`", delete_assignment(cx.facts, set))
+            } else {
+                ("use `all`", replace_value(cx.facts, set, "all"))
+            };
+            if let Some(edit) = edit {
+                draft = draft.fix(Safety::Safe, title, &[edit]);
+            }
         }
         draft.emit();
     }

@@ -2,7 +2,7 @@
 
 use super::go_bool;
 use crate::diagnostics::{RuleId, Safety};
-use crate::rules::support::{effective_set, replace_value, variable_origin};
+use crate::rules::support::{cuda_payload, delete_assignment, effective_set, replace_value, variable_origin};
 use crate::rules::{Context, Rule, Sink};
 
 const VARIABLE: &str = "NVIDIA_DISABLE_REQUIRE";
@@ -30,10 +30,16 @@ impl Rule for DisableRequireNotBoolean {
                 format!("{VARIABLE}={value:?} is not read as true: the requirement check stays on, without a word"),
             )
             .help("the words that switch it off are 1, t, T, true, TRUE and True; better, use a base that the hosts accept");
-        if let Some(edit) =
-            effective_set(cx.facts, VARIABLE).and_then(|set| replace_value(cx.facts, set, "1"))
-        {
-            draft = draft.fix(Safety::Unsafe, "use `1`", &[edit]);
+        if let Some(set) = effective_set(cx.facts, VARIABLE) {
+            // With CUDA in the image, switching the check off would only move the failure.
+            let (title, edit) = if cuda_payload(cx.facts).is_some() {
+                ("delete the assignment", delete_assignment(cx.facts, set))
+            } else {
+                ("use `1`", replace_value(cx.facts, set, "1"))
+            };
+            if let Some(edit) = edit {
+                draft = draft.fix(Safety::Unsafe, title, &[edit]);
+            }
         }
         draft.emit();
     }

@@ -27,10 +27,13 @@ impl Rule for OnnxruntimeCudaMismatch {
             {
                 continue;
             }
-            let needs = match (&requirement.exact, requirement.bounded) {
-                (Some(version), _) => cx.tables.frameworks().needs("onnxruntime-gpu", version),
-                (None, false) => cx.tables.frameworks().newest("onnxruntime-gpu"),
-                (None, true) => None,
+            let frameworks = cx.tables.frameworks();
+            let needs = match (&requirement.exact, &requirement.specifiers) {
+                (Some(version), _) => frameworks.needs("onnxruntime-gpu", version),
+                // pip takes the newest version that the bounds allow.
+                (None, Some(bounds)) => frameworks.within("onnxruntime-gpu", bounds).pop(),
+                (None, None) if requirement.bounded => None,
+                (None, None) => frameworks.newest("onnxruntime-gpu"),
             };
             let Some(built) = needs.and_then(|needs| needs.cuda) else { continue };
             // In a stage whose files are copied on, the libraries meant are those of the final image.
@@ -44,8 +47,11 @@ impl Rule for OnnxruntimeCudaMismatch {
             if own.major == built || wheels {
                 continue;
             }
-            let version =
-                requirement.exact.as_deref().map_or_else(|| "without a version".to_owned(), str::to_owned);
+            let version = match (&requirement.exact, &requirement.specifiers) {
+                (Some(version), _) => version.clone(),
+                (None, Some(bounds)) => bounds.to_string(),
+                (None, None) => "without a version".to_owned(),
+            };
             out.finding(
                 &requirement.origin,
                 format!(

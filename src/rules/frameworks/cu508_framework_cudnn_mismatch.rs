@@ -136,15 +136,23 @@ fn needed(tables: &Tables, facts: &Facts, requirement: &PythonRequirement) -> Op
         Some(version) => {
             tables.frameworks().needs(name, version)?.cudnn.map(|major| Needed { major, certain: true })
         }
-        None if !requirement.bounded
-            && !requirement.locked
-            && !requirement.constrained
-            && name != "tensorflow" =>
-        {
-            tables.frameworks().newest(name)?.cudnn.map(|major| Needed { major, certain: false })
-        }
-        None => None,
+        None if requirement.locked || requirement.constrained => None,
+        None => within_bounds(tables, requirement),
     }
+}
+
+/// What the newest version that the bounds allow loads, for pip takes that one.
+fn within_bounds(tables: &Tables, requirement: &PythonRequirement) -> Option<Needed> {
+    let name = requirement.name.as_str();
+    let Some(bounds) = &requirement.specifiers else {
+        let open = !requirement.bounded && name != "tensorflow";
+        let major = tables.frameworks().newest(name).filter(|_| open)?.cudnn?;
+        return Some(Needed { major, certain: false });
+    };
+    let allowed = tables.frameworks().within(name, bounds);
+    let major = allowed.last()?.cudnn?;
+    let certain = allowed.iter().all(|row| row.cudnn == Some(major));
+    (certain || name != "tensorflow").then_some(Needed { major, certain })
 }
 
 /// Whether a cuDNN wheel of the right major is installed beside it.

@@ -31,6 +31,8 @@ impl Rule for CudaRepoMismatch {
             if let Some(os) = &base.os
                 && let Some(own) = repository_name(&os.id)
                 && own != distribution
+                // For Ubuntu of any version, by its name.
+                && !(distribution == "wsl-ubuntu" && own.starts_with("ubuntu"))
             {
                 seen.push((repository.instruction, distribution, architecture));
                 let cousins = distribution.starts_with("ubuntu") && own.starts_with("debian");

@@ -1,7 +1,7 @@
 //! CU605: the shipped image is a devel image.
 
 use crate::diagnostics::{RuleId, Safety, Severity};
-use crate::facts::{Base, BaseKind, CompileSignal, Facts, Flavour, InputKind, Origin, PayloadKind};
+use crate::facts::{Base, BaseKind, Facts, Flavour, InputKind, Origin, PayloadKind};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct FinalStageDevel;
@@ -35,8 +35,11 @@ impl Rule for FinalStageDevel {
             // `--target` chose the stage: the author knows what it is for.
             return;
         }
-        let signals: Vec<&CompileSignal> = facts.compiles.iter().collect();
-        let here = signals.iter().find(|signal| facts.in_final_lineage(signal.stage));
+        let signals = facts.compiles.iter().map(|signal| (signal.stage, &signal.origin));
+        let builds = facts.source_builds.iter().filter(|build| !build.prebuilt);
+        let here = signals
+            .chain(builds.map(|build| (build.stage, &build.origin)))
+            .find(|(stage, _)| facts.in_final_lineage(*stage));
         let image = base.reference.as_deref().unwrap_or(&base.written);
         match here {
             None => {
@@ -53,7 +56,7 @@ impl Rule for FinalStageDevel {
                 }
                 draft.emit();
             }
-            Some(signal) => out
+            Some((_, compiled)) => out
                 .finding(
                     &base.origin,
                     format!(
@@ -61,7 +64,7 @@ impl Rule for FinalStageDevel {
                     ),
                 )
                 .severity(Severity::Info)
-                .related(&signal.origin, "compiled here")
+                .related(compiled, "compiled here")
                 .help("compile in a stage of its own and copy the result to the `runtime` flavour")
                 .emit(),
         }

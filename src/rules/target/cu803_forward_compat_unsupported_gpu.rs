@@ -5,7 +5,7 @@ use crate::compat::verdict::judge_over;
 use crate::compat::{Gpu, HostDriver, Question};
 use crate::diagnostics::{RuleId, VerdictWord};
 use crate::facts::CudaUseKind;
-use crate::rules::judgement::compat_library;
+use crate::rules::judgement::{compat_library, forced_compat, forced_compat_failure};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct ForwardCompatUnsupportedGpu;
@@ -21,6 +21,7 @@ impl Rule for ForwardCompatUnsupportedGpu {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
+        forced(cx, out);
         let Some(library) = compat_library(facts) else { return };
         let newest = facts
             .cuda
@@ -35,7 +36,7 @@ impl Rule for ForwardCompatUnsupportedGpu {
             let refused = pool
                 .gpus
                 .iter()
-                .filter(|gpu| matches!(gpu.forward_compat, ForwardSupport::No | ForwardSupport::Selected));
+                .filter(|gpu| is_refused(gpu));
             for gpu in refused {
                 let question = Question {
                     cuda: Some(used.version),
@@ -68,5 +69,27 @@ impl Rule for ForwardCompatUnsupportedGpu {
                 .emit();
             }
         }
+    }
+}
+
+/// NVIDIA's forward compatibility is for data-centre GPUs and a few named boards.
+fn is_refused(gpu: &Gpu) -> bool {
+    matches!(gpu.forward_compat, ForwardSupport::No | ForwardSupport::Selected)
+}
+
+/// The image forces its compat library on every host (CU703): these GPUs then fail whatever the driver can do.
+fn forced(cx: &Context<'_>, out: &mut Sink<'_>) {
+    for entry in forced_compat(cx.facts) {
+        let Some((Some(gpu), _)) = forced_compat_failure(cx, entry, is_refused) else { continue };
+        out.finding(
+            &entry.origin,
+            format!(
+                "{} on the loader's path forces forward compatibility, which {} may not use: error 804",
+                entry.directory, gpu.name
+            ),
+        )
+        .verdict(VerdictWord::None)
+        .help("leave the compat folder off the path: the driver runs the program without it, or the CUDA version is too new for it")
+        .emit();
     }
 }

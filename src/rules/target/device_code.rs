@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::compat::tables::image::Arch;
 use crate::compat::verdict::Ptx;
-use crate::compat::{DeviceCode, SmSuffix, SmTarget};
+use crate::compat::{CudaVersion, DeviceCode, SmSuffix, SmTarget};
 use crate::facts::{CudaUseKind, Origin, PythonRequirement};
 use crate::rules::Context;
 
@@ -13,7 +13,7 @@ pub(super) struct Code<'a> {
     /// The code.
     pub(super) code: DeviceCode,
     /// CUDA version of the compiler, for PTX whose ISA version is not known.
-    pub(super) toolkit: Option<crate::compat::CudaVersion>,
+    pub(super) toolkit: Option<CudaVersion>,
     /// What it is, for a message.
     pub(super) what: String,
     /// Its place.
@@ -28,6 +28,7 @@ pub(super) struct Code<'a> {
 pub(super) fn all<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
     let mut found = lists(cx);
     found.extend(wheels(cx));
+    found.extend(torch_image(cx));
     found.extend(files(cx));
     found
 }
@@ -62,7 +63,6 @@ fn lists<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
 /// PyTorch wheels whose CUDA is known, by the table of their code.
 fn wheels<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
     let facts = cx.facts;
-    let arch = Arch::from_word(cx.target.architecture());
     let mut found = Vec::new();
     for requirement in facts
         .python
@@ -74,13 +74,7 @@ fn wheels<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
             used.kind == CudaUseKind::Wheel && used.origin == requirement.origin && !used.major_only
         });
         let Some(used) = used else { continue };
-        let Some(row) = cx.tables.wheels().torch_arch(version, used.version) else { continue };
-        let (Some(sass), Some(ptx)) = (arch.and_then(|arch| row.sass(arch)), &row.ptx) else { continue };
-        let plain = |cc: &crate::compat::ComputeCapability| SmTarget { cc: *cc, suffix: SmSuffix::None };
-        let code = DeviceCode {
-            sass: sass.iter().map(plain).collect(),
-            ptx: ptx.iter().map(|cc| Ptx { target: plain(cc), isa: None }).collect(),
-        };
+        let Some(code) = torch_code(cx, version, used.version) else { continue };
         found.push(Code {
             code,
             toolkit: Some(used.version.minor_only()),
@@ -91,6 +85,37 @@ fn wheels<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
         });
     }
     found
+}
+
+/// The torch of a pytorch/pytorch image, by its tag (`2.5.1-cuda12.4-cudnn9-runtime`), unless another is installed.
+fn torch_image<'a>(cx: &Context<'a>) -> Option<Code<'a>> {
+    let facts = cx.facts;
+    let base = facts.final_base().filter(|base| base.repository.as_deref() == Some("pytorch/pytorch"))?;
+    let replaced = facts
+        .python
+        .iter()
+        .any(|requirement| requirement.name == "torch" && facts.in_final_lineage(requirement.stage));
+    let version = base.tag.as_deref()?.split('-').next().filter(|_| !replaced)?;
+    let cuda = base.cuda?.minor_only();
+    Some(Code {
+        code: torch_code(cx, version, cuda)?,
+        toolkit: Some(cuda),
+        what: format!("torch {version} for CUDA {cuda}"),
+        origin: base.origin.clone(),
+        built: false,
+        torch: None,
+    })
+}
+
+/// The code in PyTorch's own builds of a version.
+fn torch_code(cx: &Context<'_>, version: &str, cuda: CudaVersion) -> Option<DeviceCode> {
+    let row = cx.tables.wheels().torch_arch(version, cuda)?;
+    let sass = row.sass(Arch::from_word(cx.target.architecture())?)?;
+    let plain = |cc: &crate::compat::ComputeCapability| SmTarget { cc: *cc, suffix: SmSuffix::None };
+    Some(DeviceCode {
+        sass: sass.iter().map(plain).collect(),
+        ptx: row.ptx.as_ref()?.iter().map(|cc| Ptx { target: plain(cc), isa: None }).collect(),
+    })
 }
 
 /// Files of a built image. NVIDIA's own libraries choose by themselves and are left out.
