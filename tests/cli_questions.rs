@@ -211,7 +211,11 @@ fn compatibility_questions() {
         let mut args = words("compat --isolated --format json");
         args.extend(words(line));
         let (status, answer) = json(&args);
-        assert_eq!((answer["verdict"].as_str(), answer["satisfied"].as_bool()), (Some(*verdict), *satisfied), "{line}");
+        assert_eq!(
+            (answer["verdict"].as_str(), answer["satisfied"].as_bool()),
+            (Some(*verdict), *satisfied),
+            "{line}"
+        );
         assert!(!answer["reasons"].as_array().unwrap().is_empty(), "{line}");
         assert_eq!(answer["schema"], "cudalint/1");
         assert_eq!(status, i32::from(*satisfied == Some(false)), "{line}");
@@ -255,13 +259,20 @@ fn configuration_fleets_and_nodes() {
     assert_eq!((status, errors.as_str()), (2, "error: there is no fleet `prud`; did you mean `prod`?\n"));
     write("bad.toml", "[target]\ndriver = \"5x5\"\n");
     let (status, _, errors) = ask("compat --cuda 12.4 --config bad.toml");
-    assert!(status == 2 && errors.starts_with("bad.toml:2:10: error: driver specification `5x5`"), "{errors}");
+    assert!(
+        status == 2 && errors.starts_with("bad.toml:2:10: error: driver specification `5x5`"),
+        "{errors}"
+    );
     assert!(errors.contains("driver = \"5x5\""), "the line is shown: {errors}");
     let nodes = r#"{"items":[{"metadata":{"name":"n1","labels":{"nvidia.com/gpu.product":"Tesla-T4","nvidia.com/cuda.driver-version.full":"470.57.02"}}}]}"#;
     write("nodes.json", nodes);
     let (status, out, _) = ask("compat --cuda 11.4 --nodes nodes.json");
     assert!(status == 0 && out.starts_with("n1: CUDA 11.4 on driver 470.57.02 with Tesla T4: runs"), "{out}");
-    let piped = cudalint().args(words("compat --isolated --cuda 11.4 --nodes -")).write_stdin(nodes).output().unwrap();
+    let piped = cudalint()
+        .args(words("compat --isolated --cuda 11.4 --nodes -"))
+        .write_stdin(nodes)
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8(piped.stdout).unwrap(), out);
 }
 

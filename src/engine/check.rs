@@ -12,8 +12,8 @@ use super::image::{ImageOptions, check_image};
 use super::input::{Input, misread};
 use crate::compat::{Tables, Target};
 use crate::diagnostics::{
-    Baseline, CommentedFile, Date, Filters, Finding, FleetNames, InputKind, InputOutcome, Location, Outcome, PathBase, PerPath,
-    Problem, Selection, Tool, meta,
+    Baseline, CommentedFile, Date, Filters, Finding, FleetNames, InputKind, InputOutcome, Location, Outcome,
+    PathBase, PerPath, Problem, Selection, Tool, meta,
 };
 use crate::dockerfile::BuildOptions;
 use crate::facts::from_dockerfile::{BuildContext, DockerfileInput, Extracted, NoContext, from_dockerfile};
@@ -53,7 +53,8 @@ pub struct Options {
 /// Checks all inputs; the outcome has one entry each, in the order given.
 #[must_use]
 pub fn check(inputs: &[Input], options: &Options) -> Outcome {
-    let mut outcomes: Vec<InputOutcome> = inputs.par_iter().map(|input| check_input(input, options)).collect();
+    let mut outcomes: Vec<InputOutcome> =
+        inputs.par_iter().map(|input| check_input(input, options)).collect();
     let stale_baseline = options.baseline.as_ref().map_or(0, |baseline| baseline.hold_back(&mut outcomes));
     Outcome { stale_baseline, ..Outcome::new(tool(&options.tables), fleet(&options.target), outcomes) }
 }
@@ -106,7 +107,9 @@ fn check_input(input: &Input, options: &Options) -> InputOutcome {
                 }
                 None => check_dockerfile("<stdin>", &bytes, &NoContext, options),
             },
-            Err(why) => unreadable("<stdin>", InputKind::Dockerfile, format!("standard input cannot be read: {why}")),
+            Err(why) => {
+                unreadable("<stdin>", InputKind::Dockerfile, format!("standard input cannot be read: {why}"))
+            }
         },
         Input::Image { given, source } => check_image(given, source, options),
     }
@@ -140,7 +143,9 @@ fn unreadable(input: &str, kind: InputKind, message: String) -> InputOutcome {
 /// Facts of a Dockerfile, for commands that do not judge.
 pub(super) fn dockerfile_facts(input: &Input, options: &Options) -> Result<Facts, Problem> {
     let (name, bytes, path) = match input {
-        Input::Dockerfile { path, name } => (name.as_str(), read_file(path, options.limits.text_bytes), Some(path)),
+        Input::Dockerfile { path, name } => {
+            (name.as_str(), read_file(path, options.limits.text_bytes), Some(path))
+        }
         _ => ("<stdin>", read_stdin(options.limits.text_bytes), None),
     };
     let problem = |message: String| Problem { message, help: None, location: None };
@@ -149,21 +154,36 @@ pub(super) fn dockerfile_facts(input: &Input, options: &Options) -> Result<Facts
         return Err(problem(format!("{name} is no Dockerfile: {what}")));
     }
     let folder;
-    let context: &dyn BuildContext = match options.context.clone().or_else(|| path.map(|path| folder_of(path))) {
-        Some(root) => {
-            folder = FolderContext::new(&root, path.map_or(Path::new("Dockerfile"), PathBuf::as_path), &options.limits);
-            &folder
-        }
-        None => &NoContext,
+    let context: &dyn BuildContext =
+        match options.context.clone().or_else(|| path.map(|path| folder_of(path))) {
+            Some(root) => {
+                folder = FolderContext::new(
+                    &root,
+                    path.map_or(Path::new("Dockerfile"), PathBuf::as_path),
+                    &options.limits,
+                );
+                &folder
+            }
+            None => &NoContext,
+        };
+    let input = DockerfileInput {
+        name,
+        source: &bytes,
+        options: options.build.clone(),
+        context,
+        base_config: &|_| None,
     };
-    let input = DockerfileInput { name, source: &bytes, options: options.build.clone(), context, base_config: &|_| None };
     let extracted = from_dockerfile(input, &options.tables, &options.limits);
     if extracted.has_target { Ok(extracted.facts) } else { Err(no_stage(name, &extracted, options)) }
 }
 
 fn read_stdin(limit: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let read = std::io::stdin()
+        .lock()
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
     if read as u64 > limit {
         return Err(format!("it is longer than {limit} bytes (--limit text_bytes=N raises it)"));
     }
@@ -265,8 +285,12 @@ fn commented_files(extracted: &Extracted) -> Vec<CommentedFile> {
         let (comments, instructions) = if at == 0 {
             (extracted.comments.clone(), extracted.instructions.clone())
         } else {
-            let lines = (1..=source.lines.line_count()).filter_map(|line| source.lines.line_span(&source.bytes, line));
-            (lines.filter(|span| span.slice(&source.bytes).trim_ascii_start().starts_with(b"#")).collect(), Vec::new())
+            let lines = (1..=source.lines.line_count())
+                .filter_map(|line| source.lines.line_span(&source.bytes, line));
+            (
+                lines.filter(|span| span.slice(&source.bytes).trim_ascii_start().starts_with(b"#")).collect(),
+                Vec::new(),
+            )
         };
         files.push(CommentedFile {
             file: Arc::clone(&source.name),

@@ -36,10 +36,16 @@ impl Lines<'_> {
     fn locate(&self, mut finding: Finding) -> Finding {
         match &mut finding.location {
             Location::Layer { created_by, place, .. } => {
-                *place = created_by.as_deref().and_then(|text| self.instruction(text)).map(|span| self.place(span));
+                *place = created_by
+                    .as_deref()
+                    .and_then(|text| self.instruction(text))
+                    .map(|span| self.place(span));
             }
             Location::Config { key, place } => {
-                *place = key.strip_prefix("Env.").and_then(|name| self.assignment(name)).map(|span| self.place(span));
+                *place = key
+                    .strip_prefix("Env.")
+                    .and_then(|name| self.assignment(name))
+                    .map(|span| self.place(span));
             }
             Location::File(_) => {}
         }
@@ -72,7 +78,9 @@ impl Lines<'_> {
     /// The last ENV that sets a variable.
     fn assignment(&self, name: &str) -> Option<Span> {
         self.tree.instructions.iter().rev().find_map(|instruction| match &instruction.kind {
-            InstructionKind::Env(pairs) => pairs.iter().rev().find(|pair| pair.key.value == name).map(|_| instruction.span),
+            InstructionKind::Env(pairs) => {
+                pairs.iter().rev().find(|pair| pair.key.value == name).map(|_| instruction.span)
+            }
             _ => None,
         })
     }

@@ -58,7 +58,13 @@ pub(super) fn in_context(path: &str) -> Option<String> {
 impl Extraction<'_> {
     /// The context text that `path` names for a command; `None` when nothing of the context is known to lie there, or
     /// it cannot be read as text.
-    pub(super) fn context_text(&self, facts: &mut Facts, dirs: &Workdirs, step: &Step<'_>, path: &str) -> Option<ContextText> {
+    pub(super) fn context_text(
+        &self,
+        facts: &mut Facts,
+        dirs: &Workdirs,
+        step: &Step<'_>,
+        path: &str,
+    ) -> Option<ContextText> {
         if path.contains(['$', '*']) || path.is_empty() || path == "-" {
             return None;
         }
@@ -165,7 +171,8 @@ fn sources_of(copy: &Copy, directory: &str, wanted: &str) -> Vec<String> {
     let Some(destination) = copy.destination.text.as_deref() else {
         return Vec::new();
     };
-    let into_folder = destination.ends_with('/') || copy.sources.len() > 1 || matches!(destination, "." | "./");
+    let into_folder =
+        destination.ends_with('/') || copy.sources.len() > 1 || matches!(destination, "." | "./");
     let target = absolute(directory, destination);
     let mut found = Vec::new();
     for source in copy.sources.iter().filter_map(|word| word.text.as_deref()) {

@@ -40,7 +40,8 @@ impl Unsure {
                     let below = lineage.iter().rev().filter_map(|index| ends.get(*index));
                     let known = state.get(*name).or_else(|| below.filter_map(|end| end.get(*name)).next());
                     known.copied().unwrap_or_else(|| {
-                        base_env::may_set(cx, stage.index, name) && !is_declared(cx, stage.index, name, assignment)
+                        base_env::may_set(cx, stage.index, name)
+                            && !is_declared(cx, stage.index, name, assignment)
                     })
                 });
                 if hangs {

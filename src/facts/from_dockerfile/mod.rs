@@ -41,9 +41,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub use context::{BuildContext, ContextFile, NoContext};
 pub(in crate::facts) use cuda_uses::cuda_of_package;
 pub(in crate::facts) use payload::is_cuda_package;
-pub use context::{BuildContext, ContextFile, NoContext};
 
 use super::{Base, Facts, FileId, InputKind, Origin, SourceFile, StageId};
 use crate::compat::Tables;

@@ -228,11 +228,11 @@ impl Reader<'_, '_> {
     fn added_by_apt_key(&self, download: &Download, url: &ShellWord) -> bool {
         self.cx.spend(self.executed.commands.len())
             && self.executed.commands.iter().any(|other| match &other.action {
-            Action::Repository(RepositoryCommand::AptKeyAdd { source: Some(file) }) => {
-                file_of(download, url) == file.text.rsplit('/').next()
-            }
-            _ => false,
-        })
+                Action::Repository(RepositoryCommand::AptKeyAdd { source: Some(file) }) => {
+                    file_of(download, url) == file.text.rsplit('/').next()
+                }
+                _ => false,
+            })
     }
 
     /// What a later command of the pipeline does with the download.

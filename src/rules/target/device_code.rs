@@ -68,6 +68,11 @@ fn wheels(cx: &Context<'_>) -> Vec<Code> {
             used.kind == CudaUseKind::Wheel && used.origin == requirement.origin && !used.major_only
         });
         let Some(used) = used else { continue };
+        let what = format!("torch {version} for CUDA {}", used.version.minor_only());
+        // The same wheel again, for its dependencies or in another stage, is the same finding.
+        if found.iter().any(|code: &Code| code.what == what) {
+            continue;
+        }
         let Some(row) = cx.tables.wheels().torch_arch(version, used.version) else { continue };
         let (Some(sass), Some(ptx)) = (arch.and_then(|arch| row.sass(arch)), &row.ptx) else { continue };
         let plain = |cc: &crate::compat::ComputeCapability| SmTarget { cc: *cc, suffix: SmSuffix::None };
@@ -78,7 +83,7 @@ fn wheels(cx: &Context<'_>) -> Vec<Code> {
         found.push(Code {
             code,
             toolkit: Some(used.version.minor_only()),
-            what: format!("torch {version} for CUDA {}", used.version.minor_only()),
+            what,
             origin: requirement.origin.clone(),
         });
     }
