@@ -14,6 +14,7 @@
 pub mod cli;
 pub mod compat;
 pub mod config;
+pub mod date;
 pub mod diagnostics;
 pub mod dockerfile;
 pub mod elf;
@@ -21,6 +22,7 @@ pub mod engine;
 pub mod facts;
 pub mod image;
 pub mod limits;
+pub mod nearest;
 pub mod report;
 pub mod rules;
 pub mod span;

@@ -185,7 +185,8 @@ const QUESTIONS: &[(&str, &str, Option<bool>)] = &[
     ("--cuda 11.8 --driver 550", "ok", Some(true)),
     ("--cuda 12.4.1 --driver 525 --gpu a100", "ok-minor-compat", Some(true)),
     ("--cuda 12.4.1 --driver 525.60.13", "ok-minor-compat", Some(true)),
-    ("--cuda 12.4 --driver 470 --gpu a10", "needs-forward-compat", Some(false)),
+    ("--cuda 12.4 --driver 470 --gpu a10", "fails", Some(false)),
+    ("--cuda 12.4 --driver 470 --gpu a10 --compat-package 12-4", "fails", Some(false)),
     ("--cuda 12.4 --driver 470 --gpu rtx3090", "fails", Some(false)),
     ("--cuda 12.4 --driver 535 --gpu a10 --compat-package 12-4", "ok-minor-compat", Some(true)),
     ("--cuda 13.0 --driver 535 --gpu a100", "needs-forward-compat", Some(false)),
@@ -211,11 +212,7 @@ fn compatibility_questions() {
         let mut args = words("compat --isolated --format json");
         args.extend(words(line));
         let (status, answer) = json(&args);
-        assert_eq!(
-            (answer["verdict"].as_str(), answer["satisfied"].as_bool()),
-            (Some(*verdict), *satisfied),
-            "{line}"
-        );
+        assert_eq!((answer["verdict"].as_str(), answer["satisfied"].as_bool()), (Some(*verdict), *satisfied), "{line}");
         assert!(!answer["reasons"].as_array().unwrap().is_empty(), "{line}");
         assert_eq!(answer["schema"], "cudalint/1");
         assert_eq!(status, i32::from(*satisfied == Some(false)), "{line}");
@@ -224,12 +221,12 @@ fn compatibility_questions() {
 
 #[test]
 fn the_answer_for_people_begins_with_one_line() {
-    let (status, out, _) = run(&words("compat --isolated --cuda 12.4 --driver 470 --gpu a10"));
+    let (status, out, _) = run(&words("compat --isolated --cuda 13.0 --driver 535 --gpu a10"));
     assert_eq!(status, 1);
-    assert!(out.starts_with("CUDA 12.4 on driver 470 with A10: fails, it needs a compat package\n"), "{out}");
+    assert!(out.starts_with("CUDA 13.0 on driver 535 with A10: fails, it needs a compat package\n"), "{out}");
     assert!(out.contains("What would help (each checked):"), "{out}");
     assert!(!out.contains('\u{1b}'), "no colour into a pipe");
-    let (_, out, _) = run(&words("compat --isolated --cuda 12.4 --driver 470 --gpu a10 --color always"));
+    let (_, out, _) = run(&words("compat --isolated --cuda 13.0 --driver 535 --gpu a10 --color always"));
     assert!(out.contains('\u{1b}'));
 }
 
@@ -259,20 +256,13 @@ fn configuration_fleets_and_nodes() {
     assert_eq!((status, errors.as_str()), (2, "error: there is no fleet `prud`; did you mean `prod`?\n"));
     write("bad.toml", "[target]\ndriver = \"5x5\"\n");
     let (status, _, errors) = ask("compat --cuda 12.4 --config bad.toml");
-    assert!(
-        status == 2 && errors.starts_with("bad.toml:2:10: error: driver specification `5x5`"),
-        "{errors}"
-    );
+    assert!(status == 2 && errors.starts_with("bad.toml:2:10: error: driver specification `5x5`"), "{errors}");
     assert!(errors.contains("driver = \"5x5\""), "the line is shown: {errors}");
     let nodes = r#"{"items":[{"metadata":{"name":"n1","labels":{"nvidia.com/gpu.product":"Tesla-T4","nvidia.com/cuda.driver-version.full":"470.57.02"}}}]}"#;
     write("nodes.json", nodes);
     let (status, out, _) = ask("compat --cuda 11.4 --nodes nodes.json");
     assert!(status == 0 && out.starts_with("n1: CUDA 11.4 on driver 470.57.02 with Tesla T4: runs"), "{out}");
-    let piped = cudalint()
-        .args(words("compat --isolated --cuda 11.4 --nodes -"))
-        .write_stdin(nodes)
-        .output()
-        .unwrap();
+    let piped = cudalint().args(words("compat --isolated --cuda 11.4 --nodes -")).write_stdin(nodes).output().unwrap();
     assert_eq!(String::from_utf8(piped.stdout).unwrap(), out);
 }
 
@@ -345,4 +335,35 @@ fn scripts_and_manual() {
     let (status, out, _) = run(&words("man"));
     assert!(status == 0 && out.contains(".TH cudalint"));
     assert_eq!(run(&words("completions nosuch")).0, 2);
+}
+
+#[test]
+fn pages_errors_and_the_catalogue() {
+    let (status, out, _) = run(&words("explain cu801"));
+    assert!(status == 0 && out.starts_with("CU801 driver-too-old [error]\n"), "{out}");
+    let pasted = "RuntimeError: CUDA error: no kernel image is available for execution on the device";
+    let (status, out, _) = run(&["explain", pasted]);
+    assert!(status == 0 && out.contains("CU805 no-kernel-image") && out.contains("On the host"), "{out}");
+    let (status, _, errors) = run(&words("explain driver-to-old"));
+    assert!(status == 2 && errors.contains("near rules: CU801 driver-too-old"), "{errors}");
+    let (status, rules) = json(&words("rules --format json"));
+    assert!(status == 0 && rules["rules"].as_array().unwrap().iter().any(|rule| rule["name"] == "driver-too-old"));
+}
+
+#[test]
+fn a_matrix_of_a_dockerfile() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("Dockerfile");
+    std::fs::write(&file, "FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\n").unwrap();
+    let mut args = words("matrix --isolated --driver 470,545,550 --gpu t4,rtx3090 --reasons");
+    args.push(file.display().to_string());
+    let (status, out, errors) = run(&args);
+    assert_eq!(status, 0, "{errors}");
+    assert!(out.lines().next().unwrap().ends_with("Dockerfile: CUDA 12.4.1"), "{out}");
+    assert!(out.contains("545     ! refused  ! refused\n"), "the image's requirement has no exception for 545: {out}");
+    assert!(out.contains("550     ✓ ok       ✓ ok\n"), "{out}");
+    assert!(out.contains("NVIDIA_REQUIRE_CUDA refuses driver 545"), "{out}");
+    args.extend(words("--format json"));
+    let (_, grid) = json(&args);
+    assert_eq!(grid["rows"][2]["cells"][0]["verdict"], "ok");
 }

@@ -30,7 +30,7 @@ fn show(cures: &[Cure]) -> Vec<String> {
             Cure::BaseTag { tag, .. } => format!("tag {tag}"),
             Cure::WheelIndex { variant, .. } => format!("wheel {variant}"),
             Cure::CompatPackage { package } => format!("package {package}"),
-            Cure::Driver { least } => format!("driver {least}"),
+            Cure::Driver { least, .. } => format!("driver {least}"),
             Cure::Architecture { add } => {
                 format!("arch {}", add.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
             }

@@ -14,7 +14,7 @@ fn read(name: &str) -> Facts {
         source: &source,
         options: BuildOptions::default(),
         context: &NoContext,
-        base_config: &|_| None,
+        base_config: &|_, _| None,
     };
     let Extracted { facts, problems, has_target, .. } =
         from_dockerfile(input, Tables::builtin(), &Limits::default());

@@ -4,43 +4,11 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 
-use cudalint::compat::{DriverSpec, GpuList, HostProfile, Pool, Tables, Target};
-use cudalint::diagnostics::{
-    Date, Finding, InputOutcome, Location, Safety, Selection, Severity, apply_edits, plan_fixes,
-};
-use cudalint::dockerfile::{BuildOptions, Platform};
-use cudalint::engine::{Options, check_dockerfile};
-use cudalint::facts::from_dockerfile::{BuildContext, ContextFile};
-use cudalint::limits::Limits;
-use cudalint::rules::{catalogue, rule_infos};
+use cudalint::diagnostics::{Finding, InputOutcome, Location, Safety, Severity, apply_edits, plan_fixes};
+use cudalint::rules::catalogue;
 
-/// A fenced block of a page.
-#[derive(Debug)]
-struct Block {
-    page: String,
-    /// Line of the fence in the page, from 1.
-    line: usize,
-    section: String,
-    info: Vec<String>,
-    text: String,
-}
-
-impl Block {
-    fn values(&self, key: &str) -> Vec<&str> {
-        self.info.iter().filter_map(|word| word.strip_prefix(key)?.strip_prefix('=')).collect()
-    }
-
-    fn value(&self, key: &str) -> Option<&str> {
-        self.values(key).first().copied()
-    }
-
-    fn place(&self) -> String {
-        format!("{}:{} ({})", self.page, self.line, self.section)
-    }
-}
+use support::blocks::{Block, blocks, check, options, pages};
 
 /// What a block must show: rule, place (a line, or a path of an image), severity.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Clone)]
@@ -62,98 +30,6 @@ fn expected(block: &Block) -> Vec<Expected> {
             Expected { rule: rule.to_owned(), place: place.to_owned(), severity }
         })
         .collect()
-}
-
-fn blocks(page: &str, text: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut section = String::new();
-    let mut open: Option<Block> = None;
-    for (at, line) in text.lines().enumerate() {
-        if let Some(block) = &mut open {
-            if line == "```" {
-                blocks.extend(open.take());
-            } else {
-                block.text.push_str(line);
-                block.text.push('\n');
-            }
-        } else if let Some(info) = line.strip_prefix("```") {
-            open = Some(Block {
-                page: page.to_owned(),
-                line: at + 1,
-                section: section.clone(),
-                info: info.split_whitespace().map(str::to_owned).collect(),
-                text: String::new(),
-            });
-        } else if let Some(title) = line.strip_prefix("## ") {
-            section = title.to_owned();
-        }
-    }
-    assert!(open.is_none(), "{page}: a fence is not closed");
-    blocks
-}
-
-struct Files(BTreeMap<String, String>);
-
-impl BuildContext for Files {
-    fn read(&self, path: &str) -> ContextFile {
-        match self.0.get(path.trim_start_matches("./")) {
-            Some(text) => ContextFile::Found { name: path.to_owned(), bytes: text.clone().into_bytes() },
-            None => ContextFile::Missing,
-        }
-    }
-}
-
-fn options(block: &Block) -> Options {
-    let tables = Tables::builtin();
-    let platform =
-        block.value("platform").map_or_else(Platform::default, |text| Platform::parse(text).unwrap());
-    let drivers = block
-        .value("driver")
-        .map(|spec| {
-            DriverSpec::parse(spec, tables).unwrap_or_else(|error| panic!("{}: {error}", block.place()))
-        })
-        .map(|spec| spec.drivers().cloned().unwrap());
-    let gpus = block
-        .value("gpu")
-        .map(|list| {
-            GpuList::parse(list, tables).unwrap_or_else(|error| panic!("{}: {error}", block.place())).0
-        })
-        .unwrap_or_default();
-    let host = match block.value("host") {
-        None | Some("docker") => HostProfile::Docker,
-        Some("cdi") => HostProfile::Cdi,
-        Some("gke") => HostProfile::Gke,
-        Some("jetson") => HostProfile::Jetson,
-        Some(other) => panic!("{}: host `{other}`", block.place()),
-    };
-    let pools = if drivers.is_none() && gpus.is_empty() {
-        Vec::new()
-    } else {
-        vec![Pool { drivers, gpus, ..Pool::default() }]
-    };
-    let build_args = block
-        .values("build-arg")
-        .into_iter()
-        .map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap())
-        .collect();
-    Options {
-        tables: Arc::new(tables.clone()),
-        target: Target::new(pools, host, platform.architecture.clone()),
-        limits: Limits::default(),
-        build: BuildOptions {
-            build_args,
-            target: block.value("target").map(str::to_owned),
-            platform,
-            ..BuildOptions::default()
-        },
-        selection: Selection::resolve(rule_infos(), &BTreeMap::new(), &[]),
-        today: Date::new(2026, 1, 1).unwrap(),
-        ..support::options()
-    }
-}
-
-fn check(block: &Block, text: &str, files: &BTreeMap<String, String>) -> InputOutcome {
-    check_dockerfile("Dockerfile", text.as_bytes(), &Files(files.clone()), &options(block))
 }
 
 fn place_of(finding: &Finding) -> String {
@@ -196,9 +72,7 @@ fn judge(block: &Block, rule: &str, outcome: &InputOutcome) -> Vec<String> {
     for reported in outcome.findings.iter().filter(|reported| !reported.finding.is_unknown()) {
         let finding = &reported.finding;
         let own = finding.rule.as_str() == rule;
-        let wanted = expected
-            .iter()
-            .any(|wanted| wanted.rule == finding.rule.as_str() && wanted.place == place_of(finding));
+        let wanted = expected.iter().any(|wanted| wanted.rule == finding.rule.as_str() && wanted.place == place_of(finding));
         if !wanted && (own || finding.severity >= Severity::Warning) {
             wrong.push(format!("unexpected {}@{}:{}", finding.rule, place_of(finding), finding.severity));
         }
@@ -207,18 +81,9 @@ fn judge(block: &Block, rule: &str, outcome: &InputOutcome) -> Vec<String> {
 }
 
 /// Applies the fixes of the page's rule and looks again.
-fn judge_fix(
-    block: &Block,
-    rule: &str,
-    outcome: &InputOutcome,
-    files: &BTreeMap<String, String>,
-) -> Vec<String> {
-    let own: Vec<&Finding> = outcome
-        .findings
-        .iter()
-        .map(|reported| &reported.finding)
-        .filter(|finding| finding.rule.as_str() == rule)
-        .collect();
+fn judge_fix(block: &Block, rule: &str, outcome: &InputOutcome, files: &BTreeMap<String, String>) -> Vec<String> {
+    let own: Vec<&Finding> =
+        outcome.findings.iter().map(|reported| &reported.finding).filter(|finding| finding.rule.as_str() == rule).collect();
     let plan = plan_fixes(own.iter().copied(), Safety::Unsafe);
     if plan.edits.is_empty() {
         return vec!["no fix is offered".to_owned()];
@@ -228,34 +93,14 @@ fn judge_fix(
         text = String::from_utf8(apply_edits(text.as_bytes(), edits).unwrap()).unwrap();
     }
     let again = check(block, &text, files);
-    let left: Vec<&Finding> = again
-        .findings
-        .iter()
-        .map(|reported| &reported.finding)
-        .filter(|finding| finding.rule.as_str() == rule || finding.severity >= Severity::Warning)
-        .collect();
-    let mut wrong: Vec<String> = left
-        .iter()
-        .map(|finding| format!("after the fix: {}@{} {}", finding.rule, place_of(finding), finding.message))
-        .collect();
+    let left: Vec<&Finding> =
+        again.findings.iter().map(|reported| &reported.finding).filter(|finding| finding.rule.as_str() == rule || finding.severity >= Severity::Warning).collect();
+    let mut wrong: Vec<String> =
+        left.iter().map(|finding| format!("after the fix: {}@{} {}", finding.rule, place_of(finding), finding.message)).collect();
     if !wrong.is_empty() {
         wrong.push(format!("fixed text:\n{text}"));
     }
     wrong
-}
-
-fn pages() -> Vec<(String, String)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rules");
-    let mut pages: Vec<(String, String)> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
-        .map(|path| {
-            (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(path).unwrap())
-        })
-        .collect();
-    pages.sort();
-    pages
 }
 
 #[test]
@@ -284,37 +129,22 @@ fn every_block_does_what_its_page_says() {
             match block.section.as_str() {
                 "Bad" => {
                     bad += 1;
-                    assert!(
-                        expected(&block).iter().any(|wanted| wanted.rule == rule),
-                        "{}: a Bad block expects its own rule",
-                        block.place()
-                    );
+                    assert!(expected(&block).iter().any(|wanted| wanted.rule == rule), "{}: a Bad block expects its own rule", block.place());
                 }
                 "Good" => {
                     good += 1;
                     assert!(expected(&block).is_empty(), "{}: a Good block expects nothing", block.place());
                 }
-                other => {
-                    panic!("{}: a block that is run stands under Bad or Good, not `{other}`", block.place())
-                }
+                other => panic!("{}: a block that is run stands under Bad or Good, not `{other}`", block.place()),
             }
             run += 1;
-            let outcome = if image {
-                support::image::check_image_block(&block.text, &options(&block))
-            } else {
-                check(&block, &block.text, &files)
-            };
+            let outcome = if image { support::image::check_image_block(&block.text, &options(&block)) } else { check(&block, &block.text, &files) };
             let mut wrong = judge(&block, rule, &outcome);
             if block.info.iter().any(|word| word == "fix") {
                 wrong.extend(judge_fix(&block, rule, &outcome, &files));
             }
             if !wrong.is_empty() {
-                failures.push(format!(
-                    "{}\n{}\n found:\n{}",
-                    block.place(),
-                    wrong.join("\n"),
-                    shown(&outcome)
-                ));
+                failures.push(format!("{}\n{}\n found:\n{}", block.place(), wrong.join("\n"), shown(&outcome)));
             }
             files.clear();
         }
@@ -332,20 +162,11 @@ fn pages_rules_and_names_agree() {
         listed.push(format!("{}-{}.md", entry.page.id, entry.page.name));
         let body = &entry.page.body;
         for section in ["What happens", "Why", "When it stays quiet", "Bad", "Good", "Fix", "References"] {
-            assert!(
-                body.contains(&format!("\n## {section}\n")),
-                "{}: section `{section}` is missing",
-                entry.page.id
-            );
+            assert!(body.contains(&format!("\n## {section}\n")), "{}: section `{section}` is missing", entry.page.id);
         }
-        assert!(
-            body.trim_start().starts_with(&format!("# {}\n", entry.page.name)),
-            "{}: title",
-            entry.page.id
-        );
+        assert!(body.trim_start().starts_with(&format!("# {}\n", entry.page.name)), "{}: title", entry.page.id);
         assert!(["none", "safe", "unsafe"].contains(&entry.page.fix.as_str()), "{}: fix", entry.page.id);
     }
-    let files: Vec<String> =
-        pages().into_iter().map(|(name, _)| name).filter(|name| !name.starts_with("CU00")).collect();
+    let files: Vec<String> = pages().into_iter().map(|(name, _)| name).filter(|name| !name.starts_with("CU00")).collect();
     assert_eq!(listed, files, "pages in rules/ and rules in the catalogue");
 }

@@ -25,7 +25,8 @@ fuzz_target!(|data: &[u8]| {
             false => BaseEnv::Unknown,
         });
         for (index, instruction) in file.instructions.iter().enumerate() {
-            if let (InstructionKind::Workdir(path), Some(stage)) = (&instruction.kind, graph.stage_of(index)) {
+            if let (InstructionKind::Workdir(path), Some(stage)) = (&instruction.kind, graph.stage_of(index))
+            {
                 let _ = graph.scope(stage, index).expand(&path.value);
             }
         }

@@ -24,11 +24,12 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
         };
         let mut tree = LayerTree::new();
         let content = LayerContent::Stream(Box::new(Cursor::new(bytes)));
-        let outcome = walk_layer(content, &layer, &limits, &AtomicBool::new(false), &mut |_| {}, &mut |entry| {
-            let mut first = Vec::new();
-            let _ = entry.reader.take(64).read_to_end(&mut first);
-            tree.add(&entry.path, &entry.kind, Some(first));
-        });
+        let outcome =
+            walk_layer(content, &layer, &limits, &AtomicBool::new(false), &mut |_| {}, &mut |entry| {
+                let mut first = Vec::new();
+                let _ = entry.reader.take(64).read_to_end(&mut first);
+                tree.add(&entry.path, &entry.kind, Some(first));
+            });
         assert_eq!(outcome.complete, outcome.problems.is_empty());
         trees.push(tree);
     }

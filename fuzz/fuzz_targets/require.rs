@@ -26,6 +26,7 @@ fuzz_target!(|text: &str| {
         }
     }
     let _ = evaluate_csv(&[text], &CsvHost { cuda: Some("12.2".to_owned()), arch: Some("8.7".to_owned()) });
-    let environment = [("NVIDIA_VISIBLE_DEVICES", text), ("CUDA_VERSION", text), ("NVIDIA_DRIVER_CAPABILITIES", text)];
+    let environment =
+        [("NVIDIA_VISIBLE_DEVICES", text), ("CUDA_VERSION", text), ("NVIDIA_DRIVER_CAPABILITIES", text)];
     let _ = read_environment(&environment, &HookOptions::default(), tables);
 });

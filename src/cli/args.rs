@@ -7,12 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 /// Find out, before anything is deployed, whether a container's CUDA code runs on your NVIDIA drivers and GPUs.
 #[derive(Debug, Parser)]
 #[command(name = "cudalint", version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
-#[command(
-    after_help = "INPUT is a Dockerfile, a folder that is searched for Dockerfiles, `-` (a Dockerfile on standard \
+#[command(after_help = "INPUT is a Dockerfile, a folder that is searched for Dockerfiles, `-` (a Dockerfile on standard \
 input), or an image: NAME[:TAG][@DIGEST] from a registry, or docker://, docker-daemon:, oci:, oci-archive:, \
 docker-archive:, dir: as skopeo spells them.\n\nExit status: 0 clean, 1 findings at or above --fail-on, 2 usage or \
-configuration, 3 nothing to check, 4 scan incomplete."
-)]
+configuration, 3 nothing to check, 4 scan incomplete.")]
 pub(super) struct Cli {
     /// What to do; without a command the inputs are checked.
     #[command(subcommand)]
@@ -46,6 +44,8 @@ pub(super) enum Command {
     Rules(RulesArgs),
     /// Show which knowledge tables are built in, and how old they are
     Data(DataArgs),
+    /// Show or clear what registries said and is kept between runs
+    Cache(CacheArgs),
     /// Print shell completions
     Completions {
         /// Shell to complete for
@@ -142,6 +142,14 @@ pub(super) struct ImageArgs {
     /// Read the config of base images from their registry instead of the built-in table
     #[arg(long, conflicts_with = "offline", help_heading = "Images")]
     pub(super) resolve_base: bool,
+    #[command(flatten)]
+    pub(super) cache: CacheFolder,
+    /// Keep nothing between runs, and use nothing that was kept
+    #[arg(long, help_heading = "Images")]
+    pub(super) no_cache: bool,
+    /// A registry that may be spoken to over plain HTTP (repeatable); this machine always may
+    #[arg(long = "insecure-registry", value_name = "HOST", help_heading = "Images")]
+    pub(super) insecure_registries: Vec<String>,
     /// Layers read at the same time
     #[arg(long, value_name = "N", help_heading = "Images")]
     pub(super) jobs: Option<usize>,
@@ -154,6 +162,40 @@ pub(super) struct ImageArgs {
     /// Show progress while layers are read
     #[arg(long, value_name = "WHEN", help_heading = "Output")]
     pub(super) progress: Option<When>,
+}
+
+/// Where the cache is.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct CacheFolder {
+    /// Folder for what registries said [default: cudalint in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "CUDALINT_CACHE_DIR", value_hint = ValueHint::DirPath, help_heading = "Images")]
+    pub(super) cache_dir: Option<PathBuf>,
+}
+
+/// Options of `cache`.
+#[derive(Debug, Args)]
+pub(super) struct CacheArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub(super) command: CacheCommand,
+}
+
+/// What to do with the cache.
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheCommand {
+    /// Show where it is and how much it holds
+    Info {
+        #[command(flatten)]
+        folder: CacheFolder,
+        /// Output format
+        #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = "Output")]
+        format: PlainFormat,
+    },
+    /// Delete what it holds
+    Clear {
+        #[command(flatten)]
+        folder: CacheFolder,
+    },
 }
 
 /// Where the configuration comes from.
@@ -187,13 +229,7 @@ pub(super) struct CheckArgs {
     pub(super) dockerfile: Option<PathBuf>,
 
     /// Output format
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        env = "CUDALINT_FORMAT",
-        default_value = "human",
-        help_heading = "Output"
-    )]
+    #[arg(long, value_name = "FORMAT", env = "CUDALINT_FORMAT", default_value = "human", help_heading = "Output")]
     pub(super) format: Format,
     /// Write to a file instead of standard output
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
@@ -355,11 +391,9 @@ pub(super) struct CompatArgs {
 
 /// Options of `require`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "What is not given is unknown to the container library, and a condition about what it does not know is \
+#[command(after_help = "What is not given is unknown to the container library, and a condition about what it does not know is \
 true. Over a set of drivers the CUDA version of each comes from the tables unless --cuda gives one.\n\nExit status: 0 \
-satisfied (or unknown over a set), 1 unsatisfied or invalid, 2 usage."
-)]
+satisfied (or unknown over a set), 1 unsatisfied or invalid, 2 usage.")]
 pub(super) struct RequireArgs {
     /// Requirements, each as one NVIDIA_REQUIRE_* variable holds it
     #[arg(value_name = "EXPR")]
@@ -383,28 +417,22 @@ pub(super) struct RequireArgs {
     #[arg(long, value_name = "NAME=VALUE", num_args = 0.., conflicts_with = "exprs", help_heading = "Environment")]
     pub(super) env: Option<Vec<String>>,
     /// The container is privileged
-    #[arg(long, requires = "env", help_heading = "Environment")]
+    #[arg(long, help_heading = "Environment")]
     pub(super) privileged: bool,
     /// Host option accept-nvidia-visible-devices-envvar-when-unprivileged
-    #[arg(long, requires = "env", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Environment")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Environment")]
     pub(super) accept_envvar_unprivileged: Option<bool>,
     /// Host option accept-nvidia-visible-devices-as-volume-mounts
-    #[arg(long, requires = "env", help_heading = "Environment")]
+    #[arg(long, help_heading = "Environment")]
     pub(super) accept_volume_mounts: bool,
     /// A mount of the container (repeatable): SOURCE:DESTINATION, or a destination that /dev/null is mounted on
-    #[arg(
-        long = "mount",
-        alias = "mounts",
-        value_name = "PATH",
-        requires = "env",
-        help_heading = "Environment"
-    )]
+    #[arg(long = "mount", alias = "mounts", value_name = "PATH", help_heading = "Environment")]
     pub(super) mounts: Vec<String>,
     /// Host option disable-require
-    #[arg(long, requires = "env", help_heading = "Environment")]
+    #[arg(long, help_heading = "Environment")]
     pub(super) config_disable_require: bool,
     /// Host option swarm-resource
-    #[arg(long, value_name = "NAME", requires = "env", help_heading = "Environment")]
+    #[arg(long, value_name = "NAME", help_heading = "Environment")]
     pub(super) swarm_resource: Option<String>,
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "human", help_heading = "Output")]

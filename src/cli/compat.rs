@@ -13,8 +13,8 @@ use crate::compat::cure::{Cure, Situation, cures};
 use crate::compat::tables::{Arch, PackageVersion};
 use crate::compat::verdict::{RangeAnswer, Reason, ReasonKind, judge_over};
 use crate::compat::{
-    Answer, CompatLibrary, CudaVersion, DeviceCode, DriverSet, DriverSpec, DriverVersion, Gpu, HostDriver,
-    Pool, Ptx, Question, RangeWord, Tables, Truth, Verdict, judge,
+    Answer, CompatLibrary, CudaVersion, DeviceCode, DriverSet, DriverSpec, DriverVersion, Gpu, HostDriver, Pool, Ptx, Question,
+    RangeWord, Tables, Truth, Verdict, judge,
 };
 use crate::report::visible;
 
@@ -38,24 +38,19 @@ impl Program {
 
     fn parse(args: &CompatArgs) -> Result<Self, Stop> {
         let wrong = |what: &str, why: &dyn std::fmt::Display| Stop::usage(format!("{what}: {why}"), None);
-        let cuda = args
-            .cuda
-            .as_deref()
-            .map(|text| text.trim().parse::<CudaVersion>().map_err(|why| wrong("--cuda", &why)));
+        let cuda = args.cuda.as_deref().map(|text| text.trim().parse::<CudaVersion>().map_err(|why| wrong("--cuda", &why)));
         let mut code = DeviceCode::default();
         for word in words(args.sass.as_deref()) {
             code.sass.push(word.parse().map_err(|why| wrong("--sass", &why))?);
         }
         for word in words(args.ptx.as_deref()) {
-            let (target, isa) =
-                word.split_once(':').map_or((word, None), |(target, isa)| (target, Some(isa)));
+            let (target, isa) = word.split_once(':').map_or((word, None), |(target, isa)| (target, Some(isa)));
             let target = target.trim().parse().map_err(|why| wrong("--ptx", &why))?;
             let isa = isa.map(|isa| isa.trim().parse().map_err(|why| wrong("--ptx", &why))).transpose()?;
             code.ptx.push(Ptx { target, isa });
         }
         let package = args.compat_package.as_deref();
-        let package = package
-            .map(|text| text.trim().parse::<PackageVersion>().map_err(|why| wrong("--compat-package", &why)));
+        let package = package.map(|text| text.trim().parse::<PackageVersion>().map_err(|why| wrong("--compat-package", &why)));
         Ok(Self {
             cuda: cuda.transpose()?,
             code: (!code.is_empty()).then_some(code),
@@ -121,12 +116,7 @@ struct CureLine {
 }
 
 /// Answers; the exit status is 1 when it does not run everywhere, 0 when it does or when that cannot be told.
-pub(super) fn run(
-    args: &CompatArgs,
-    data: &[PathBuf],
-    screen: &Screen,
-    out: &mut dyn Write,
-) -> Result<u8, Stop> {
+pub(super) fn run(args: &CompatArgs, data: &[PathBuf], screen: &Screen, out: &mut dyn Write) -> Result<u8, Stop> {
     let config = load_config(&args.config)?;
     let tables = load_tables(data, config.as_ref())?;
     let program = Program::parse(args)?;
@@ -150,8 +140,7 @@ fn answer(program: &Program, aim: Aim, tables: &Tables) -> Result<Whole, Stop> {
     let mut least: Option<DriverVersion> = None;
     for pool in &pools {
         let from = cells.len();
-        let gpus: Vec<Option<&Gpu>> =
-            if pool.gpus.is_empty() { vec![None] } else { pool.gpus.iter().map(Some).collect() };
+        let gpus: Vec<Option<&Gpu>> = if pool.gpus.is_empty() { vec![None] } else { pool.gpus.iter().map(Some).collect() };
         for gpu in gpus {
             let cell = match (&pool.drivers, &pool.l4t) {
                 (Some(set), _) => over_set(program, pool, set, gpu, tables),
@@ -181,7 +170,7 @@ fn answer(program: &Program, aim: Aim, tables: &Tables) -> Result<Whole, Stop> {
                 requirements_checked: false,
             };
             for cure in cures(&situation, tables) {
-                let text = cure_text(&cure);
+                let text = cure.to_string();
                 if !helps.iter().any(|help| help.cure == cure) {
                     helps.push(CureLine { pool: pool.name.clone(), cure, text });
                 }
@@ -212,13 +201,7 @@ fn deciding(cells: &[Cell]) -> Option<&Cell> {
     with(Some(false)).or_else(|| with(None)).or_else(|| cells.iter().min_by_key(rank))
 }
 
-fn of_answer(
-    pool: &Pool,
-    driver: Option<String>,
-    gpu: Option<&Gpu>,
-    answer: Answer,
-    tables: &Tables,
-) -> Cell {
+fn of_answer(pool: &Pool, driver: Option<String>, gpu: Option<&Gpu>, answer: Answer, tables: &Tables) -> Cell {
     let error = answer.error().map(|code| {
         let row = tables.forward().error(code);
         ErrorLine { code, name: row.map(|row| row.name.clone()), text: row.map(|row| row.text.clone()) }
@@ -260,8 +243,7 @@ fn over_any(
     tables: &Tables,
 ) -> Result<(Cell, Option<DriverVersion>), Stop> {
     let oldest = tables.drivers().oldest().map_or_else(|| "0".to_owned(), |row| row.branch.to_string());
-    let spec = DriverSpec::parse(&format!(">={oldest}"), tables)
-        .map_err(|why| Stop::usage(why.to_string(), None))?;
+    let spec = DriverSpec::parse(&format!(">={oldest}"), tables).map_err(|why| Stop::usage(why.to_string(), None))?;
     let Some(set) = spec.drivers() else { return Ok((of_answer(pool, None, gpu, nothing(), tables), None)) };
     let over = judge_over(&program.question(HostDriver::L4t(""), gpu), set, tables);
     let runs = over.cells.iter().find(|cell| cell.answer.satisfied == Some(true));
@@ -270,7 +252,9 @@ fn over_any(
     let hopeless = newest.verdict == Verdict::NoKernelImage
         || newest.deciding().is_some_and(|reason| reason.kind == ReasonKind::GpuDriven);
     if over.range.word == RangeWord::None && hopeless {
-        return Ok((of_answer(pool, None, gpu, newest, tables), None));
+        let against = newest.reasons.into_iter().filter(|reason| reason.holds == Truth::No).collect();
+        let answer = Answer { reasons: against, ..newest };
+        return Ok((of_answer(pool, None, gpu, answer, tables), None));
     }
     let text = match &least {
         Some(least) => format!("no driver was given; of those known, {least} is the least that runs it"),
@@ -285,21 +269,6 @@ fn over_any(
         error: None,
     };
     Ok((of_answer(pool, None, gpu, Answer { reasons: vec![reason], ..nothing() }, tables), least))
-}
-
-/// A cure in words.
-fn cure_text(cure: &Cure) -> String {
-    match cure {
-        Cure::BaseTag { tag, .. } => format!("build on nvidia/cuda:{tag}"),
-        Cure::WheelIndex { variant, .. } => format!("install the {variant} wheels"),
-        Cure::CompatPackage { package } => format!("add the package cuda-compat-{package} to the image"),
-        Cure::Driver { least } => format!("update the driver to {least} or newer"),
-        Cure::Architecture { add } => {
-            let list: Vec<String> = add.iter().map(|target| target.sm_name()).collect();
-            format!("compile for {} as well", list.join(", "))
-        }
-        Cure::PtxFor { target } => format!("add PTX for {}", target.compute_name()),
-    }
 }
 
 /// The verdict in words, for people.
@@ -329,8 +298,8 @@ fn paint(satisfied: Option<bool>) -> Paint {
 fn subject(program: &Program, cell: &Cell) -> String {
     let mut text = match (&program.cuda, &program.code) {
         (Some(cuda), _) => format!("CUDA {cuda}"),
-        (None, Some(_)) => "this device code".to_owned(),
-        (None, None) => "this program".to_owned(),
+        (None, Some(_)) => "This device code".to_owned(),
+        (None, None) => "This program".to_owned(),
     };
     match &cell.driver {
         Some(driver) => text.push_str(&format!(" on driver {driver}")),
@@ -420,11 +389,7 @@ fn write_runs(range: &RangeAnswer, screen: &Screen, out: &mut dyn Write) -> io::
         return Ok(());
     }
     for run in &range.cells {
-        let drivers = if run.first == run.last {
-            run.first.to_string()
-        } else {
-            format!("{} to {}", run.first, run.last)
-        };
+        let drivers = if run.first == run.last { run.first.to_string() } else { format!("{} to {}", run.first, run.last) };
         let words = verdict_words(run.answer.verdict, run.answer.satisfied);
         writeln!(out, "  {drivers:<28} {}", paint(run.answer.satisfied).on(words, screen))?;
     }
@@ -464,10 +429,7 @@ mod tests {
 
     fn ask(line: &str) -> (u8, String) {
         let words = line.split_whitespace().map(|word| word.replace('~', " "));
-        let args =
-            Only::try_parse_from(["compat".to_owned(), "--isolated".to_owned()].into_iter().chain(words))
-                .unwrap()
-                .args;
+        let args = Only::try_parse_from(["compat".to_owned(), "--isolated".to_owned()].into_iter().chain(words)).unwrap().args;
         let mut out = Vec::new();
         match run(&args, &[], &Screen::PLAIN, &mut out) {
             Ok(status) => (status, String::from_utf8(out).unwrap()),
@@ -477,16 +439,14 @@ mod tests {
 
     #[test]
     fn the_answer_is_one_line_and_then_its_proof() {
-        let (status, text) = ask("--cuda 12.4.1 --driver 470 --gpu a10");
+        let (status, text) = ask("--cuda 13.0.2 --driver 535 --gpu a10");
         assert_eq!(status, 1);
         let mut lines = text.lines();
-        assert_eq!(
-            lines.next(),
-            Some("CUDA 12.4.1 on driver 470 with A10: fails, it needs a compat package")
-        );
+        assert_eq!(lines.next(), Some("CUDA 13.0.2 on driver 535 with A10: fails, it needs a compat package"));
         assert!(lines.next().unwrap().starts_with("  ✗ only the compat package"), "{text}");
         assert!(text.contains("at run time: error 35, cudaErrorInsufficientDriver"), "{text}");
-        assert!(text.contains("update the driver to 525.60.13 or newer"), "{text}");
+        assert!(text.contains("update the driver to 580.65.06 or newer"), "{text}");
+        assert!(text.contains("add the package cuda-compat-13-0 to the image"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 
@@ -522,7 +482,7 @@ mod tests {
             ("--cuda x --driver 525", "--cuda: "),
             ("--sass 8.x", "--sass: "),
             ("--ptx 9.0:x", "--ptx: "),
-            ("--cuda 12 --compat-package q", "--compat-package: "),
+            ("--cuda 12.0 --compat-package q", "--compat-package: "),
             ("--cuda 12.0 --driver 525 --gpu nope9", "GPU `nope9`"),
             ("--cuda 12.0 --driver 525 --platform linux/s390x", "`linux/s390x` is no platform"),
         ] {

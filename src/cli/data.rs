@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::args::{DataArgs, PlainFormat};
 use super::output::{Paint, Screen, Stop, write_json, write_wrapped};
 use crate::compat::Tables;
-use crate::compat::tables::{Date as TableDate, Summary};
+use crate::compat::tables::Summary;
 use crate::config::ConfigFile;
-use crate::diagnostics::Date;
+use crate::date::{Date, PartialDate};
 use crate::limits::Limits;
 
 /// Days after which the tables are called old: NVIDIA brings a CUDA release about every two months.
@@ -21,16 +21,6 @@ const OLD_AFTER_DAYS: i64 = 180;
 pub(super) fn today() -> Date {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Date::from_unix_seconds(since.map_or(0, |since| since.as_secs()))
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// The built-in tables with the rows of data files: those that the configuration names, then those of the command line.
@@ -77,8 +67,7 @@ pub(super) fn text_of(reader: impl Read, limit: u64) -> Result<String, String> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
         return Err(format!("it has more than {limit} bytes"));
     }
-    String::from_utf8(bytes)
-        .map_err(|error| format!("it is no UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes).map_err(|error| format!("it is no UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
 }
 
 /// The answer as JSON.
@@ -99,7 +88,7 @@ struct SourceLine<'a> {
     title: &'a str,
     url: &'a [String],
     confidence: &'a str,
-    read: TableDate,
+    read: PartialDate,
 }
 
 /// Prints what the tables hold.
@@ -111,7 +100,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<u8, Stop> {
     let summary = tables.summary();
-    let age = summary.as_of.and_then(|as_of| age_days(as_of, today));
+    let age = summary.as_of.and_then(PartialDate::day).map(|as_of| today.days_since(as_of));
     match args.format {
         PlainFormat::Json => {
             let sources = tables.sources().all().iter().map(|source| SourceLine {
@@ -134,16 +123,6 @@ pub(super) fn run(
         PlainFormat::Human => write_human(&summary, age, tables, screen, out)?,
     }
     Ok(0)
-}
-
-/// Days between a table's date and today; `None` where the date has no day.
-fn age_days(as_of: TableDate, today: Date) -> Option<i64> {
-    let day = as_of.day?;
-    let then = days(i64::from(as_of.year), i64::from(as_of.month), i64::from(day));
-    let text = today.to_string();
-    let mut parts = text.split('-').map(|part| part.parse::<i64>().ok());
-    let now = days(parts.next()??, parts.next()??, parts.next()??);
-    Some(now - then)
 }
 
 fn write_human(
@@ -175,10 +154,7 @@ fn write_human(
         ("newest CUDA toolkit", summary.newest_toolkit.map(|version| version.to_string())),
         ("newest driver", summary.newest_driver.as_ref().map(ToString::to_string)),
         ("newest nvidia/cuda image", summary.newest_cuda_image.map(|version| version.to_string())),
-        (
-            "forward compatibility",
-            summary.forward_edition.as_ref().map(|edition| format!("edition {edition}")),
-        ),
+        ("forward compatibility", summary.forward_edition.as_ref().map(|edition| format!("edition {edition}"))),
     ];
     for (what, value) in newest {
         writeln!(out, "  {what:<26}{}", value.as_deref().unwrap_or("none"))?;
@@ -186,7 +162,7 @@ fn write_human(
     writeln!(out)?;
     let head = format!("  {:<16}{:>5}  {:<12}{}", "table", "rows", "oldest", "newest");
     writeln!(out, "{}", Paint::Bold.on(&head, screen))?;
-    let shown = |date: Option<TableDate>| date.map_or_else(|| "-".to_owned(), |date| date.to_string());
+    let shown = |date: Option<PartialDate>| date.map_or_else(|| "-".to_owned(), |date| date.to_string());
     for table in &summary.tables {
         let (oldest, newest) = (shown(table.oldest), shown(table.newest));
         writeln!(out, "  {:<16}{:>5}  {oldest:<12}{newest}", table.table, table.rows)?;
@@ -214,21 +190,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calendar() {
-        for (date, number) in
-            [((1970, 1, 1), 0), ((2000, 2, 29), 11_016), ((2026, 11, 25), 20_782), ((2100, 3, 1), 47_541)]
-        {
-            assert_eq!(days(date.0, date.1, date.2), number);
-        }
+    fn today_is_later_than_this_program() {
         assert!(today() > "2026-01-01".parse().unwrap());
-    }
-
-    #[test]
-    fn age() {
-        let age = |as_of: &str, today: &str| age_days(as_of.parse().unwrap(), today.parse().unwrap());
-        assert_eq!(age("2026-11-23", "2026-11-25"), Some(2));
-        assert_eq!(age("2026-02-28", "2026-03-01"), Some(1));
-        assert_eq!(age("2026-11", "2026-11-25"), None);
     }
 
     #[test]
@@ -273,10 +236,7 @@ mod tests {
         let args = DataArgs { format: PlainFormat::Human };
         assert_eq!(run(&args, Tables::builtin(), today, &Screen::PLAIN, &mut out).unwrap(), 0);
         let text = String::from_utf8(out).unwrap();
-        assert!(
-            text.contains("days ago") && text.contains("They are old") && text.contains("branch"),
-            "{text}"
-        );
+        assert!(text.contains("days ago") && text.contains("They are old") && text.contains("branch"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let mut out = Vec::new();
         let args = DataArgs { format: PlainFormat::Json };

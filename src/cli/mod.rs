@@ -1,15 +1,19 @@
 //! The command line: flags, terminal, exit status. Everything is judged elsewhere.
 
 mod args;
+mod cache;
 mod check;
 mod compat;
 mod data;
 mod explain;
 mod host;
 mod inspect;
+mod logger;
 mod man;
 mod matrix;
+mod matrix_of;
 mod output;
+mod page;
 mod require;
 mod rules;
 mod target;
@@ -34,11 +38,11 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(status).unwrap_or(2));
         }
     };
+    logger::install(&cli.global);
     let stdout = std::io::stdout();
     let screen = screen(&cli.global, stdout.is_terminal());
     let mut out = std::io::BufWriter::new(stdout.lock());
-    let answered = answer(&cli, &screen, &mut out, &mut std::io::stderr())
-        .and_then(|status| Ok(out.flush().map(|()| status)?));
+    let answered = answer(&cli, &screen, &mut out, &mut std::io::stderr()).and_then(|status| Ok(out.flush().map(|()| status)?));
     match answered {
         Ok(status) => ExitCode::from(status),
         Err(stop) => {
@@ -54,17 +58,16 @@ fn answer(cli: &Cli, screen: &Screen, out: &mut dyn Write, err: &mut dyn Write) 
     match &cli.command {
         Some(Command::Require(args)) => require::run(args, &*data::load_tables(files, None)?, screen, out),
         Some(Command::Compat(args)) => compat::run(args, files, screen, out),
-        Some(Command::Data(args)) => {
-            data::run(args, &*data::load_tables(files, None)?, data::today(), screen, out)
-        }
+        Some(Command::Data(args)) => data::run(args, &*data::load_tables(files, None)?, data::today(), screen, out),
         Some(Command::Rules(args)) => rules::run(args, screen, out),
         Some(Command::Explain(args)) => explain::run(args, screen, out),
+        Some(Command::Cache(args)) => cache::run(args, out),
         Some(Command::Completions { shell }) => man::completions(*shell, out),
         Some(Command::Man) => man::man(out),
         Some(Command::Check(args)) => check::run(args, &cli.global, screen, out, err),
         None => check::run(&cli.check, &cli.global, screen, out, err),
         Some(Command::Inspect(args)) => inspect::run(args, &cli.global, screen, out, err),
-        Some(Command::Matrix(_)) => Err(Stop::usage("this build has no such command", None)),
+        Some(Command::Matrix(args)) => matrix_of::run(args, &cli.global, screen, out, err),
     }
 }
 

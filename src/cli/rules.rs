@@ -82,12 +82,18 @@ fn write_human(screen: &Screen, out: &mut dyn Write) -> io::Result<()> {
     write_wrapped(("", 0), 0, &text, screen, out)
 }
 
-/// `  CU801  driver-too-old                   error    --driver --gpu`, then what it says.
+/// `  CU801  driver-too-old                   error    driver,gpu`, then what it says.
 fn write_rule(page: &Page, screen: &Screen, out: &mut dyn Write) -> io::Result<()> {
-    let severity = format!("{:<8}", severity_word(page));
-    write!(out, "  {}  {:<42}{}", page.id, page.name, severity_paint(page).on(&severity, screen))?;
-    let extras = extras(page);
-    writeln!(out, "{}", Paint::Dim.on(&extras, screen))?;
+    let fix = match page.fix.as_str() {
+        "safe" => " fix",
+        "unsafe" => " unsafe-fix",
+        _ => "",
+    };
+    let (severity, extras) = (severity_word(page), format!("{}{fix}", page.target.join(",")));
+    let extras = extras.trim();
+    write!(out, "  {}  {:<37}{}", page.id, page.name, severity_paint(page).on(severity, screen))?;
+    let gap = if extras.is_empty() { 0 } else { 8_usize.saturating_sub(severity.len()) };
+    writeln!(out, "{:gap$}{}", "", Paint::Dim.on(extras, screen))?;
     write_wrapped(("         ", 9), 9, &page.summary, screen, out)
 }
 
@@ -144,10 +150,7 @@ mod tests {
         let rules = json["rules"].as_array().unwrap();
         assert_eq!(rules.len(), pages().count());
         let rule = rules.iter().find(|rule| rule["id"] == "CU801").unwrap();
-        assert_eq!(
-            (rule["name"].as_str(), rule["target"][0].as_str()),
-            (Some("driver-too-old"), Some("driver"))
-        );
+        assert_eq!((rule["name"].as_str(), rule["target"][0].as_str()), (Some("driver-too-old"), Some("driver")));
         assert!(rule["body"].as_str().unwrap().contains("## Why"));
     }
 }

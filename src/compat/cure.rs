@@ -1,5 +1,7 @@
 //! What would help: changes in order of least disturbance, each judged by the engine before it is offered.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::drivers::{DriverPoint, DriverSet};
@@ -9,7 +11,7 @@ use super::range::{RangeWord, Truth};
 use super::require::{evaluate_drivers, evaluate_over};
 use super::tables::{Arch, PackageVersion, Tables};
 use super::verdict::{CompatLibrary, DeviceCode, HostDriver, Ptx, Question, judge, judge_over};
-use super::version::{CudaVersion, DriverVersion, SmTarget};
+use super::version::{ComputeCapability, CudaVersion, DriverVersion, SmTarget};
 
 /// What fails, and what there is to change.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +63,8 @@ pub enum Cure {
     Driver {
         /// The least release that does.
         least: DriverVersion,
+        /// Whether all newer production releases that are known do as well.
+        or_newer: bool,
     },
     /// Compile for further architectures.
     Architecture {
@@ -74,11 +78,37 @@ pub enum Cure {
     },
 }
 
+/// As an imperative: `build on nvidia/cuda:11.8.0-runtime-ubuntu22.04`.
+impl fmt::Display for Cure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BaseTag { tag, .. } => write!(f, "build on nvidia/cuda:{tag}"),
+            Self::WheelIndex { variant, .. } => write!(f, "install the {variant} wheels"),
+            Self::CompatPackage { package } => write!(f, "add the package cuda-compat-{package} to the image"),
+            Self::Driver { least, or_newer: true } => write!(f, "update the driver to {least} or newer"),
+            Self::Driver { least, or_newer: false } => write!(f, "update the driver to {least}"),
+            Self::Architecture { add } => {
+                let list: Vec<String> = add.iter().map(|target| target.sm_name()).collect();
+                write!(f, "compile for {} as well", list.join(", "))
+            }
+            Self::PtxFor { target } => write!(f, "add PTX for {}", target.compute_name()),
+        }
+    }
+}
+
 /// All cures that hold, least disturbing first; one of each kind at most. None when nothing is wrong.
 #[must_use]
 pub fn cures(situation: &Situation<'_>, tables: &Tables) -> Vec<Cure> {
-    let checked = Checked { situation, tables };
+    cures_for_all(std::slice::from_ref(situation), tables)
+}
+
+/// All cures that hold in every one of several situations of the same image (the pools of a fleet), least disturbing
+/// first. What the image is, is taken from the first. None when nothing is wrong in any.
+#[must_use]
+pub fn cures_for_all(situations: &[Situation<'_>], tables: &Tables) -> Vec<Cure> {
     let mut cures = Vec::new();
+    let Some(situation) = situations.first() else { return cures };
+    let checked = Checked { situations, situation, tables };
     if checked.runs(situation.cuda, situation.code, None) && checked.admitted(situation.requirements) {
         return cures;
     }
@@ -90,40 +120,63 @@ pub fn cures(situation: &Situation<'_>, tables: &Tables) -> Vec<Cure> {
     cures
 }
 
+/// The GPUs of a situation, or "whatever GPU".
+fn gpus<'s>(situation: &Situation<'s>) -> Vec<Option<&'s Gpu>> {
+    if situation.gpus.is_empty() { vec![None] } else { situation.gpus.iter().map(Some).collect() }
+}
+
 struct Checked<'s> {
+    situations: &'s [Situation<'s>],
+    /// The first, for what is the same in all.
     situation: &'s Situation<'s>,
     tables: &'s Tables,
 }
 
 impl<'s> Checked<'s> {
-    fn gpus(&self) -> Vec<Option<&'s Gpu>> {
-        if self.situation.gpus.is_empty() {
-            vec![None]
-        } else {
-            self.situation.gpus.iter().map(Some).collect()
-        }
+    /// Whether something is true for all drivers with each GPU, in every situation.
+    fn everywhere(&self, holds: impl Fn(&Situation<'s>, Option<&'s Gpu>) -> bool) -> bool {
+        self.situations.iter().all(|situation| gpus(situation).into_iter().all(|gpu| holds(situation, gpu)))
     }
 
-    /// Whether CUDA version and code run on all drivers and GPUs of the situation.
+    /// The GPUs of all situations; empty when one of them does not tell its own.
+    fn all_gpus(&self) -> Vec<&'s Gpu> {
+        if self.situations.iter().any(|situation| situation.gpus.is_empty()) {
+            return Vec::new();
+        }
+        self.situations.iter().flat_map(|situation| situation.gpus).collect()
+    }
+
+    /// Whether CUDA version and code run on all drivers and GPUs.
     fn runs(
         &self,
         cuda: Option<CudaVersion>,
         code: Option<&DeviceCode>,
         compat: Option<&CompatLibrary>,
     ) -> bool {
-        self.gpus().into_iter().all(|gpu| {
+        self.everywhere(|situation, gpu| {
             let question = Question { cuda, code, compat, gpu, ..Question::new(HostDriver::L4t("")) };
-            judge_over(&question, self.situation.drivers, self.tables).range.word == RangeWord::All
+            judge_over(&question, situation.drivers, self.tables).range.word == RangeWord::All
         })
     }
 
-    /// Whether requirements let all drivers and GPUs of the situation pass.
+    /// Whether requirements let all drivers and GPUs pass.
     fn admitted(&self, requirements: &[String]) -> bool {
-        !self.situation.requirements_checked
-            || self.gpus().into_iter().all(|gpu| {
-                evaluate_drivers(requirements, self.situation.drivers, gpu, self.tables).range.word
+        self.everywhere(|situation, gpu| {
+            !situation.requirements_checked
+                || evaluate_drivers(requirements, situation.drivers, gpu, self.tables).range.word
                     == RangeWord::All
-            })
+        })
+    }
+
+    /// Whether the libraries of a toolkit have machine code for every GPU.
+    fn toolkit_knows_the_gpus(&self, cuda: CudaVersion) -> bool {
+        self.tables.toolkits().closest(cuda).is_none_or(|toolkit| {
+            let fits = |gpu: &Gpu| {
+                let known = toolkit.sm.iter().filter_map(|number| ComputeCapability::from_sm_number(*number));
+                known.into_iter().any(|sm| sm.major == gpu.cc.major && sm.minor <= gpu.cc.minor)
+            };
+            self.situations.iter().flat_map(|situation| situation.gpus).all(fits)
+        })
     }
 
     fn base_tag(&self) -> Option<Cure> {
@@ -160,8 +213,9 @@ impl<'s> Checked<'s> {
                 return None;
             }
             let requirement = images.require_for(row.version, self.situation.arch, os)?;
-            let holds =
-                self.runs(Some(row.version), self.situation.code, None) && self.admitted(&[requirement]);
+            let holds = self.runs(Some(row.version), self.situation.code, None)
+                && self.admitted(&[requirement])
+                && self.toolkit_knows_the_gpus(row.version);
             holds.then(|| Cure::BaseTag { tag: tag.spelled(), cuda: row.version })
         })
     }
@@ -189,7 +243,7 @@ impl<'s> Checked<'s> {
                 Some(DeviceCode { sass, ptx })
             });
             // Without a list of its code nothing can be promised for given GPUs.
-            if code.is_none() && !self.situation.gpus.is_empty() {
+            if code.is_none() && self.situations.iter().any(|situation| !situation.gpus.is_empty()) {
                 return None;
             }
             let holds =
@@ -200,7 +254,7 @@ impl<'s> Checked<'s> {
 
     fn compat_package(&self) -> Option<Cure> {
         let cuda = self.situation.cuda?;
-        if self.situation.gpus.is_empty() || !self.admitted(self.situation.requirements) {
+        if self.all_gpus().is_empty() || !self.admitted(self.situation.requirements) {
             return None;
         }
         if self.runs(Some(cuda), self.situation.code, None) {
@@ -216,46 +270,59 @@ impl<'s> Checked<'s> {
         })
     }
 
-    fn driver(&self) -> Option<Cure> {
-        let passes = |point: &DriverPoint| {
-            self.gpus().into_iter().all(|gpu| {
-                let question = Question {
-                    cuda: self.situation.cuda,
-                    code: self.situation.code,
-                    gpu,
-                    ..Question::new(HostDriver::Driver(point))
-                };
-                let runs = judge(&question, self.tables).truth() == Truth::Yes;
-                let requirements = self.situation.requirements;
-                let admitted = !self.situation.requirements_checked
-                    || evaluate_over(requirements, point, gpu, self.tables).truth == Truth::Yes;
-                runs && admitted
-            })
-        };
-        let least = self.situation.drivers.least()?;
-        let drivers = self.tables.drivers();
-        drivers.all().iter().filter(|row| row.branch >= least.branch).find_map(|row| {
-            row.production().into_iter().find_map(|release| {
-                let point = DriverPoint::new(release.version.clone(), drivers);
-                let newer = point.version > least.version;
-                (newer && passes(&point)).then(|| Cure::Driver { least: point.version.clone() })
-            })
+    /// Whether one situation holds with a driver in place of its own.
+    fn passes(&self, situation: &Situation<'s>, point: &DriverPoint) -> bool {
+        gpus(situation).into_iter().all(|gpu| {
+            let question = Question {
+                cuda: situation.cuda,
+                code: situation.code,
+                gpu,
+                ..Question::new(HostDriver::Driver(point))
+            };
+            let admitted = !situation.requirements_checked
+                || evaluate_over(situation.requirements, point, gpu, self.tables).truth == Truth::Yes;
+            admitted && judge(&question, self.tables).truth() == Truth::Yes
         })
+    }
+
+    /// The least release, newer than what fails, that every situation holds with that does not hold as it is.
+    fn driver(&self) -> Option<Cure> {
+        let failing: Vec<&Situation<'s>> = self
+            .situations
+            .iter()
+            .filter(|one| {
+                let alone = Checked { situations: std::slice::from_ref(*one), situation: one, tables: self.tables };
+                !(alone.runs(one.cuda, one.code, None) && alone.admitted(one.requirements))
+            })
+            .collect();
+        let least = failing.iter().filter_map(|one| one.drivers.least()).max_by_key(|point| &point.version)?;
+        let drivers = self.tables.drivers();
+        let points: Vec<DriverPoint> = drivers
+            .all()
+            .iter()
+            .filter(|row| row.branch >= least.branch)
+            .flat_map(|row| row.production())
+            .map(|release| DriverPoint::new(release.version.clone(), drivers))
+            .filter(|point| point.version > least.version)
+            .collect();
+        let passes = |point: &DriverPoint| failing.iter().all(|one| self.passes(one, point));
+        let found = points.iter().find(|point| passes(point))?;
+        let or_newer = points.iter().filter(|point| point.version > found.version).all(passes);
+        Some(Cure::Driver { least: found.version.clone(), or_newer })
     }
 
     fn architecture(&self) -> Option<Cure> {
         let code = self.situation.code.filter(|code| !code.is_empty())?;
         let cuda = self.situation.cuda?;
         let toolkit = self.tables.toolkits().closest(cuda)?;
-        if self.situation.gpus.is_empty() || !self.admitted(self.situation.requirements) {
+        let gpus = self.all_gpus();
+        if gpus.is_empty() || !self.admitted(self.situation.requirements) {
             return None;
         }
         if self.runs(Some(cuda), Some(code), None) {
             return None;
         }
-        let mut add: Vec<SmTarget> = self
-            .situation
-            .gpus
+        let mut add: Vec<SmTarget> = gpus
             .iter()
             .map(|gpu| SmTarget::plain(gpu.cc))
             .filter(|target| toolkit.can_target(*target) && !code.sass.contains(target))
@@ -267,15 +334,15 @@ impl<'s> Checked<'s> {
             .iter()
             .copied()
             .filter(|target| {
-                let with = |gpu: &&Gpu| SmTarget::plain(gpu.cc) == *target;
-                self.situation.gpus.iter().filter(with).any(|gpu| {
+                !self.everywhere(|situation, gpu| {
                     let question = Question {
                         cuda: Some(cuda),
                         code: Some(code),
-                        gpu: Some(gpu),
+                        gpu,
                         ..Question::new(HostDriver::L4t(""))
                     };
-                    judge_over(&question, self.situation.drivers, self.tables).range.word != RangeWord::All
+                    gpu.is_none_or(|gpu| SmTarget::plain(gpu.cc) != *target)
+                        || judge_over(&question, situation.drivers, self.tables).range.word == RangeWord::All
                 })
             })
             .collect();
@@ -285,11 +352,11 @@ impl<'s> Checked<'s> {
             return Some(Cure::Architecture { add: needed });
         }
         // PTX for the newest architecture that the toolkit has at or below all GPUs.
-        let lowest = self.situation.gpus.iter().map(|gpu| gpu.cc).min()?;
+        let lowest = gpus.iter().map(|gpu| gpu.cc).min()?;
         let target = toolkit
             .sm
             .iter()
-            .filter_map(|number| super::version::ComputeCapability::from_sm_number(*number))
+            .filter_map(|number| ComputeCapability::from_sm_number(*number))
             .filter(|cc| *cc <= lowest && self.tables.gpus().sm(*cc).is_some_and(|row| !row.tegra))
             .max()
             .map(SmTarget::plain)?;

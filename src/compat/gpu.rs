@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::nearest::edit_distance;
+use crate::nearest::{edit_distance, nearest};
 use super::tables::{ForwardSupport, GpuClass, GpuModel, Tables};
 use super::version::{ComputeCapability, SmSuffix, SmTarget, nearest_note};
 use crate::span::Span;
@@ -71,7 +71,7 @@ impl Gpu {
                 Some(class) => (name.trim(), Some(class)),
                 None => {
                     let start = text.find('@').map_or(0, |at| at + 1);
-                    let near = super::nearest::nearest(class_word.trim(), GpuClass::WORDS);
+                    let near = nearest(class_word.trim(), GpuClass::WORDS);
                     let near = near.map(|near| format!("{name}@{near}")).into_iter().collect();
                     return error(GpuProblem::Class, Span::new(start, text.len()), near);
                 }

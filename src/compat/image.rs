@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::nearest::nearest;
+use crate::nearest::nearest;
 use super::tables::{Arch, CudaImage, NgcMonth, Tables};
 use super::version::CudaVersion;
 

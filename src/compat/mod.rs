@@ -4,7 +4,6 @@ pub mod cure;
 pub mod drivers;
 pub mod gpu;
 pub mod image;
-pub mod nearest;
 pub mod nodes;
 pub mod range;
 pub mod require;

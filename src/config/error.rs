@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::diagnostics::{FilePlace, Location, Problem, nearest};
+use crate::diagnostics::{FilePlace, Location, Problem};
+use crate::nearest::nearest;
 use crate::span::{LineIndex, Span};
 
 /// A configuration that cannot be used: what is wrong, where, and what to do.
@@ -30,13 +31,7 @@ impl ConfigError {
         message: impl Into<String>,
         help: Option<String>,
     ) -> Self {
-        let lines = LineIndex::new(source);
-        let place = FilePlace {
-            file: Arc::clone(file),
-            span,
-            start: lines.line_column(source, span.start),
-            end: lines.line_column(source, span.end),
-        };
+        let place = FilePlace::new(file, source, &LineIndex::new(source), span);
         let problem = Problem { message: message.into(), help, location: Some(Location::File(place)) };
         Self { problem: Box::new(problem), source: Arc::clone(source) }
     }

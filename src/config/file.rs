@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Config, ConfigError};
-use crate::diagnostics::{PerPath, RuleId, RuleInfo, SelectLayer, Selector, SeverityOverride, nearest};
+use crate::diagnostics::{PerPath, RuleId, RuleInfo, SelectLayer, Selector, SeverityOverride};
+use crate::nearest::nearest;
 use crate::limits::Limits;
 use crate::span::{Span, Spanned};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::span::{LineColumn, Span};
+use crate::span::{LineColumn, LineIndex, Span};
 
 /// A place in a text file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +15,19 @@ pub struct FilePlace {
     pub start: LineColumn,
     /// Line and column just past the last byte.
     pub end: LineColumn,
+}
+
+impl FilePlace {
+    /// The place of some bytes of a text whose lines are known.
+    #[must_use]
+    pub fn new(file: &Arc<str>, source: &[u8], lines: &LineIndex, span: Span) -> Self {
+        Self {
+            file: Arc::clone(file),
+            span,
+            start: lines.line_column(source, span.start),
+            end: lines.line_column(source, span.end),
+        }
+    }
 }
 
 /// Where a finding points: a text, a layer of an image, or a key of its config.

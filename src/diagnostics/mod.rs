@@ -4,7 +4,6 @@
 
 mod baseline;
 mod catalogue;
-mod date;
 mod edit;
 mod finding;
 mod fingerprint;
@@ -21,8 +20,8 @@ mod suppress;
 pub(crate) mod testing;
 
 pub use baseline::{Baseline, BaselineEntry, BaselineError, Matcher};
-pub use catalogue::{RuleInfo, meta, nearest};
-pub use date::{Date, DateError};
+pub use catalogue::{RuleInfo, meta};
+pub use crate::date::{Date, DateError};
 pub use edit::{ApplyError, FixPlan, apply_edits, plan_fixes, unified_diff};
 pub use finding::{Finding, RuleId, VerdictWord};
 pub use fingerprint::{Fingerprint, Fingerprinter};

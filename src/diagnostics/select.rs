@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::{Finding, Location, PathBase, RuleId, RuleInfo, Severity, SeverityError, nearest};
+use super::{Finding, Location, PathBase, RuleId, RuleInfo, Severity, SeverityError};
+use crate::nearest::nearest;
 
 /// A word that stands for one or several rules.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,13 +7,7 @@ use crate::span::{LineIndex, Span};
 
 /// A place in a text.
 pub(crate) fn place_in(file: &str, source: &[u8], start: usize, end: usize) -> FilePlace {
-    let lines = LineIndex::new(source);
-    FilePlace {
-        file: file.into(),
-        span: Span::new(start, end),
-        start: lines.line_column(source, start),
-        end: lines.line_column(source, end),
-    }
+    FilePlace::new(&file.into(), source, &LineIndex::new(source), Span::new(start, end))
 }
 
 /// A place in a text of one long line.

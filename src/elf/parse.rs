@@ -245,77 +245,72 @@ fn read_dynamic(
     facts.parts.symbols = state(tags.symtab.is_some() || !tags.complete, whole == Some(true));
 }
 
+/// Follows a chain of at most `count` records from `at` on; `record` reads one and tells how far the next one is, 0 for the
+/// last. Whether the chain was read whole.
+fn chain(mut at: u64, count: u64, mut record: impl FnMut(u64) -> Option<u32>) -> bool {
+    let mut left = count.min(MAX_VERSIONS as u64);
+    while left > 0 {
+        left = left.saturating_sub(1);
+        let Some(next) = record(at) else { return false };
+        if next == 0 {
+            return left == 0;
+        }
+        at = at.saturating_add(u64::from(next));
+    }
+    count <= MAX_VERSIONS as u64
+}
+
 fn definitions(
     header: &Header,
     data: &Sparse,
-    mut at: u64,
+    at: u64,
     count: u64,
     strings: &Strings<'_>,
 ) -> (Vec<VersionDefinition>, bool) {
     let n = header.numbers;
     let mut out = Vec::new();
-    let mut left = count.min(MAX_VERSIONS as u64);
-    while left > 0 {
-        left = left.saturating_sub(1);
-        let Some(next) = (|| {
-            let raw = data.get(at, 20)?;
-            let aux = data.get(at.checked_add(u64::from(n.u32(&raw, 12)?))?, 8)?;
-            let name = strings.get(u64::from(n.u32(&aux, 0)?), NAME_BYTES)?;
-            out.push(VersionDefinition { name, base: n.u16(&raw, 2)? & 1 != 0 });
-            n.u32(&raw, 16)
-        })() else {
-            return (out, false);
-        };
-        if next == 0 {
-            return (out, left == 0);
-        }
-        at = at.saturating_add(u64::from(next));
-    }
-    (out, count <= MAX_VERSIONS as u64)
+    let whole = chain(at, count, |at| {
+        let raw = data.get(at, 20)?;
+        let aux = data.get(at.checked_add(u64::from(n.u32(&raw, 12)?))?, 8)?;
+        let name = strings.get(u64::from(n.u32(&aux, 0)?), NAME_BYTES)?;
+        out.push(VersionDefinition { name, base: n.u16(&raw, 2)? & 1 != 0 });
+        n.u32(&raw, 16)
+    });
+    (out, whole)
 }
 
 fn needs(
     header: &Header,
     data: &Sparse,
-    mut at: u64,
+    at: u64,
     count: u64,
     strings: &Strings<'_>,
 ) -> (Vec<VersionNeed>, bool) {
     let n = header.numbers;
     let mut out = Vec::new();
     let mut total = 0usize;
-    let mut left = count.min(MAX_VERSIONS as u64);
-    while left > 0 {
-        left = left.saturating_sub(1);
-        let Some(next) = (|| {
-            let raw = data.get(at, 16)?;
-            let file = strings.get(u64::from(n.u32(&raw, 4)?), NAME_BYTES)?;
-            let mut versions = Vec::new();
-            let mut aux_at = at.checked_add(u64::from(n.u32(&raw, 8)?))?;
-            for _ in 0..n.u16(&raw, 2)? {
-                total = total.saturating_add(1);
-                if total > MAX_VERSIONS {
-                    return None;
-                }
-                let aux = data.get(aux_at, 16)?;
-                versions.push(strings.get(u64::from(n.u32(&aux, 8)?), NAME_BYTES)?);
-                let step = n.u32(&aux, 12)?;
-                if step == 0 {
-                    break;
-                }
-                aux_at = aux_at.checked_add(u64::from(step))?;
+    let whole = chain(at, count, |at| {
+        let raw = data.get(at, 16)?;
+        let file = strings.get(u64::from(n.u32(&raw, 4)?), NAME_BYTES)?;
+        let mut versions = Vec::new();
+        let mut aux_at = at.checked_add(u64::from(n.u32(&raw, 8)?))?;
+        for _ in 0..n.u16(&raw, 2)? {
+            total = total.saturating_add(1);
+            if total > MAX_VERSIONS {
+                return None;
             }
-            out.push(VersionNeed { file, versions });
-            n.u32(&raw, 12)
-        })() else {
-            return (out, false);
-        };
-        if next == 0 {
-            return (out, left == 0);
+            let aux = data.get(aux_at, 16)?;
+            versions.push(strings.get(u64::from(n.u32(&aux, 8)?), NAME_BYTES)?);
+            let step = n.u32(&aux, 12)?;
+            if step == 0 {
+                break;
+            }
+            aux_at = aux_at.checked_add(u64::from(step))?;
         }
-        at = at.saturating_add(u64::from(next));
-    }
-    (out, count <= MAX_VERSIONS as u64)
+        out.push(VersionNeed { file, versions });
+        n.u32(&raw, 12)
+    });
+    (out, whole)
 }
 
 /// Number of dynamic symbols: from a hash table, else from the section of type `SHT_DYNSYM`.

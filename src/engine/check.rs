@@ -1,22 +1,22 @@
 //! Checking: facts of each input, rules over the facts, filters over the findings.
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::context::FolderContext;
+use super::base_configs::BaseConfigs;
+use super::dockerfile::{extract, no_stage, read};
 use super::image::{ImageOptions, check_image};
-use super::input::{Input, misread};
+use super::input::Input;
 use crate::compat::{Tables, Target};
 use crate::diagnostics::{
-    Baseline, CommentedFile, Date, Filters, Finding, FleetNames, InputKind, InputOutcome, Location, Outcome,
-    PathBase, PerPath, Problem, Selection, Tool, meta,
+    Baseline, CommentedFile, Date, Filters, Finding, FleetNames, InputKind, InputOutcome, Location, Outcome, PathBase, PerPath,
+    Selection, Tool, meta,
 };
 use crate::dockerfile::BuildOptions;
-use crate::facts::from_dockerfile::{BuildContext, DockerfileInput, Extracted, NoContext, from_dockerfile};
+use crate::facts::from_dockerfile::{BuildContext, Extracted};
 use crate::facts::{Facts, Origin};
 use crate::limits::Limits;
 use crate::rules::{Context, Sink, catalogue, rule_infos};
@@ -53,8 +53,8 @@ pub struct Options {
 /// Checks all inputs; the outcome has one entry each, in the order given.
 #[must_use]
 pub fn check(inputs: &[Input], options: &Options) -> Outcome {
-    let mut outcomes: Vec<InputOutcome> =
-        inputs.par_iter().map(|input| check_input(input, options)).collect();
+    let configs = BaseConfigs::new(options);
+    let mut outcomes: Vec<InputOutcome> = inputs.par_iter().map(|input| check_input(input, options, &configs)).collect();
     let stale_baseline = options.baseline.as_ref().map_or(0, |baseline| baseline.hold_back(&mut outcomes));
     Outcome { stale_baseline, ..Outcome::new(tool(&options.tables), fleet(&options.target), outcomes) }
 }
@@ -80,114 +80,24 @@ fn fleet(target: &Target) -> FleetNames {
     FleetNames { drivers, gpus: target.gpus().into_iter().map(|gpu| gpu.name.clone()).collect() }
 }
 
-fn check_input(input: &Input, options: &Options) -> InputOutcome {
+fn check_input(input: &Input, options: &Options, configs: &BaseConfigs<'_>) -> InputOutcome {
     match input {
-        Input::Dockerfile { path, name } => match read_file(path, options.limits.text_bytes) {
-            Ok(bytes) => {
-                if let Some(what) = misread(name, &bytes) {
-                    return unreadable(
-                        name,
-                        InputKind::Dockerfile,
-                        format!("{name} is no Dockerfile: {what}"),
-                    );
-                }
-                let root = options.context.clone().unwrap_or_else(|| folder_of(path));
-                let context = FolderContext::new(&root, path, &options.limits);
-                check_dockerfile(name, &bytes, &context, options)
-            }
-            Err(message) => {
-                unreadable(name, InputKind::Dockerfile, format!("{name} cannot be read: {message}"))
-            }
-        },
-        Input::Stdin => match read_stdin(options.limits.text_bytes) {
-            Ok(bytes) => match &options.context {
-                Some(root) => {
-                    let context = FolderContext::new(root, Path::new("Dockerfile"), &options.limits);
-                    check_dockerfile("<stdin>", &bytes, &context, options)
-                }
-                None => check_dockerfile("<stdin>", &bytes, &NoContext, options),
-            },
-            Err(why) => {
-                unreadable("<stdin>", InputKind::Dockerfile, format!("standard input cannot be read: {why}"))
-            }
-        },
         Input::Image { given, source } => check_image(given, source, options),
+        Input::Dockerfile { name, .. } | Input::Unreadable { name, .. } => check_text(name, input, options, configs),
+        Input::Stdin => check_text("<stdin>", input, options, configs),
     }
 }
 
-fn folder_of(path: &Path) -> PathBuf {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .map_or_else(|| PathBuf::from("."), Path::to_owned)
-}
-
-fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut bytes = Vec::new();
-    let read =
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if read as u64 > limit {
-        return Err(format!("it is longer than {limit} bytes (--limit text_bytes=N raises it)"));
-    }
-    Ok(bytes)
-}
-
-/// An input of which nothing could be read.
-fn unreadable(input: &str, kind: InputKind, message: String) -> InputOutcome {
-    let mut outcome = InputOutcome::new(input, kind);
-    outcome.complete = false;
-    outcome.problems.push(Problem { message, help: None, location: None });
-    outcome
-}
-
-/// Facts of a Dockerfile, for commands that do not judge.
-pub(super) fn dockerfile_facts(input: &Input, options: &Options) -> Result<Facts, Problem> {
-    let (name, bytes, path) = match input {
-        Input::Dockerfile { path, name } => {
-            (name.as_str(), read_file(path, options.limits.text_bytes), Some(path))
+fn check_text(name: &str, input: &Input, options: &Options, configs: &BaseConfigs<'_>) -> InputOutcome {
+    match read(input, options) {
+        Ok(text) => judge_dockerfile(&text.name, &text.bytes, &*text.context, options, configs),
+        Err(problem) => {
+            let mut outcome = InputOutcome::new(name, InputKind::Dockerfile);
+            outcome.complete = false;
+            outcome.problems.push(problem);
+            outcome
         }
-        _ => ("<stdin>", read_stdin(options.limits.text_bytes), None),
-    };
-    let problem = |message: String| Problem { message, help: None, location: None };
-    let bytes = bytes.map_err(|why| problem(format!("{name} cannot be read: {why}")))?;
-    if let Some(what) = misread(name, &bytes) {
-        return Err(problem(format!("{name} is no Dockerfile: {what}")));
     }
-    let folder;
-    let context: &dyn BuildContext =
-        match options.context.clone().or_else(|| path.map(|path| folder_of(path))) {
-            Some(root) => {
-                folder = FolderContext::new(
-                    &root,
-                    path.map_or(Path::new("Dockerfile"), PathBuf::as_path),
-                    &options.limits,
-                );
-                &folder
-            }
-            None => &NoContext,
-        };
-    let input = DockerfileInput {
-        name,
-        source: &bytes,
-        options: options.build.clone(),
-        context,
-        base_config: &|_| None,
-    };
-    let extracted = from_dockerfile(input, &options.tables, &options.limits);
-    if extracted.has_target { Ok(extracted.facts) } else { Err(no_stage(name, &extracted, options)) }
-}
-
-fn read_stdin(limit: u64) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = std::io::stdin()
-        .lock()
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
-    if read as u64 > limit {
-        return Err(format!("it is longer than {limit} bytes (--limit text_bytes=N raises it)"));
-    }
-    Ok(bytes)
 }
 
 /// Checks the text of a Dockerfile.
@@ -198,17 +108,26 @@ pub fn check_dockerfile(
     context: &dyn BuildContext,
     options: &Options,
 ) -> InputOutcome {
-    let input = DockerfileInput {
-        name,
-        source: bytes,
-        options: options.build.clone(),
-        context,
-        base_config: &|_| None,
-    };
-    let extracted = from_dockerfile(input, &options.tables, &options.limits);
+    judge_dockerfile(name, bytes, context, options, &BaseConfigs::new(options))
+}
+
+fn judge_dockerfile(
+    name: &str,
+    bytes: &[u8],
+    context: &dyn BuildContext,
+    options: &Options,
+    configs: &BaseConfigs<'_>,
+) -> InputOutcome {
+    let (extracted, problems, complete) = extract(name, bytes, context, options, configs);
     let mut outcome = InputOutcome::new(name, InputKind::Dockerfile);
     outcome.sources = sources(&extracted.facts);
-    let mut findings = syntax_findings(&extracted);
+    outcome.complete = complete;
+    outcome.problems = problems;
+    let mut findings = Vec::new();
+    // A text without any FROM is no Dockerfile: one message says so, not one a line.
+    if !extracted.facts.stages.is_empty() {
+        findings = syntax_findings(&extracted);
+    }
     if extracted.has_target {
         findings.extend(judge(&extracted.facts, options));
     } else {
@@ -217,15 +136,6 @@ pub fn check_dockerfile(
     }
     let files = commented_files(&extracted);
     finish(outcome, findings, &files, options)
-}
-
-/// Why a file has nothing to judge.
-fn no_stage(name: &str, extracted: &Extracted, options: &Options) -> Problem {
-    let message = match &options.build.target {
-        Some(target) if !extracted.facts.stages.is_empty() => format!("{name} has no stage `{target}`"),
-        _ => format!("{name} is no Dockerfile: it has no FROM"),
-    };
-    Problem { message, help: None, location: None }
 }
 
 /// Texts for excerpts.
@@ -285,12 +195,8 @@ fn commented_files(extracted: &Extracted) -> Vec<CommentedFile> {
         let (comments, instructions) = if at == 0 {
             (extracted.comments.clone(), extracted.instructions.clone())
         } else {
-            let lines = (1..=source.lines.line_count())
-                .filter_map(|line| source.lines.line_span(&source.bytes, line));
-            (
-                lines.filter(|span| span.slice(&source.bytes).trim_ascii_start().starts_with(b"#")).collect(),
-                Vec::new(),
-            )
+            let lines = (1..=source.lines.line_count()).filter_map(|line| source.lines.line_span(&source.bytes, line));
+            (lines.filter(|span| span.slice(&source.bytes).trim_ascii_start().starts_with(b"#")).collect(), Vec::new())
         };
         files.push(CommentedFile {
             file: Arc::clone(&source.name),

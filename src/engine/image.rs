@@ -14,8 +14,8 @@ use crate::dockerfile::Platform;
 use crate::facts::from_image::{CollectedLayer, ImageInput, LayerCollector, from_image};
 use crate::facts::{Facts, LayerFacts};
 use crate::image::{
-    self, Image, ImageError, ImageSource, LayerOutcome, NoProgress, Progress, ScanOptions, Source,
-    SourceOptions, for_each_layer,
+    self, Image, ImageError, ImageSource, LayerOutcome, NoProgress, Progress, ScanOptions, Source, SourceOptions,
+    for_each_layer,
 };
 
 /// How images are read.
@@ -27,6 +27,10 @@ pub struct ImageOptions {
     pub offline: bool,
     /// Read the config of base images from their registry.
     pub resolve_base: bool,
+    /// Folder for what registries said, kept between runs; nothing is kept without it.
+    pub cache: Option<PathBuf>,
+    /// Registries (host, with port) that may be spoken to over plain HTTP; this machine always may.
+    pub insecure: Vec<String>,
     /// Layers read at the same time; the number of processors, up to 8, without it.
     pub jobs: Option<usize>,
     /// Certificate authorities to trust instead of the system's.
@@ -54,8 +58,7 @@ pub(super) fn check_image(given: &str, source: &ImageSource, options: &Options) 
         Ok(scanned) => {
             outcome.complete = scanned.complete;
             outcome.problems = scanned.problems;
-            let (findings, sources) = point_at_lines(judge(&scanned.facts, options), options);
-            outcome.sources = sources;
+            let findings = point_at_lines(judge(&scanned.facts, options), &mut outcome, options);
             finish(outcome, findings, &[], options)
         }
         Err(problem) => {
@@ -70,10 +73,7 @@ pub(super) fn check_image(given: &str, source: &ImageSource, options: &Options) 
 pub(super) fn scan(source: &ImageSource, options: &Options) -> Result<Scanned, Problem> {
     let images = &options.images;
     if images.offline && matches!(source, ImageSource::Registry(_)) {
-        return Err(problem(
-            "the image is in a registry, and --offline forbids the network".to_owned(),
-            Some("save it to an archive or layout first: oci-archive:FILE, docker-archive:FILE, oci:DIR"),
-        ));
+        return Err(problem("the image is in a registry, and --offline forbids the network".to_owned(), Some("save it to an archive or layout first: oci-archive:FILE, docker-archive:FILE, oci:DIR")));
     }
     let opened = image::open(source, &source_options(options)).map_err(|error| from_error(&error))?;
     let found = opened.resolve(&platform(&images.platform)).map_err(|error| from_error(&error))?;
@@ -84,6 +84,7 @@ pub(super) fn scan(source: &ImageSource, options: &Options) -> Result<Scanned, P
 pub(super) fn source_options(options: &Options) -> SourceOptions {
     let mut settings = SourceOptions { limits: options.limits.clone(), ..SourceOptions::default() };
     settings.registry.ca_file.clone_from(&options.images.ca_file);
+    settings.registry.insecure.clone_from(&options.images.insecure);
     settings
 }
 

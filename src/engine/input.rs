@@ -19,6 +19,13 @@ pub enum Input {
     },
     /// A Dockerfile on standard input.
     Stdin,
+    /// A file or folder below a given one that cannot be looked at.
+    Unreadable {
+        /// As the user would write it, with `/`.
+        name: String,
+        /// The system's words.
+        error: String,
+    },
     /// An image.
     Image {
         /// As the user wrote it.
@@ -116,6 +123,7 @@ fn resolve_bare(given: &str, force_exclude: bool, found: &mut Vec<Input>) -> Res
 /// The Dockerfiles below a folder.
 fn walk(folder: &Path, given: &str, found: &mut Vec<Input>) -> Result<(), InputError> {
     let mut paths = Vec::new();
+    let mut unreadable = Vec::new();
     // Hidden folders such as .devcontainer hold Dockerfiles too; .git does not.
     let walker = WalkBuilder::new(folder)
         .hidden(false)
@@ -129,7 +137,7 @@ fn walk(folder: &Path, given: &str, found: &mut Vec<Input>) -> Result<(), InputE
                 return Err(InputError::Unreadable { given: given.to_owned(), error: error.to_string() });
             }
             Err(error) => {
-                log::warn!("left out: {error}");
+                unreadable.push(not_looked_at(given, &error));
                 continue;
             }
         };
@@ -140,7 +148,18 @@ fn walk(folder: &Path, given: &str, found: &mut Vec<Input>) -> Result<(), InputE
     }
     paths.sort();
     found.extend(paths.into_iter().map(|path| Input::Dockerfile { name: shown(&path), path }));
+    unreadable.sort();
+    found.extend(unreadable.into_iter().map(|(name, error)| Input::Unreadable { name, error }));
     Ok(())
+}
+
+/// What the walk could not look at, and why.
+fn not_looked_at(given: &str, error: &ignore::Error) -> (String, String) {
+    match error {
+        ignore::Error::WithDepth { err, .. } => not_looked_at(given, err),
+        ignore::Error::WithPath { path, err } => (shown(path), err.to_string()),
+        other => (shown(Path::new(given)), other.to_string()),
+    }
 }
 
 /// Whether .gitignore or .ignore files from the file's folder up exclude it.

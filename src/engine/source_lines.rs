@@ -1,30 +1,40 @@
 //! An image's findings at the lines of the Dockerfile that made it (`--dockerfile`): history instructions are matched to
 //! instructions of the file.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check::Options;
-use crate::diagnostics::{FilePlace, Finding, Location};
+use super::dockerfile::read_bounded;
+use crate::diagnostics::{FilePlace, Finding, InputOutcome, Location, Problem};
 use crate::dockerfile::{Dockerfile, InstructionKind};
 use crate::facts::SourceFile;
 use crate::span::Span;
 
-/// Texts for excerpts, by name.
-type Sources = BTreeMap<Arc<str>, Arc<[u8]>>;
-
-/// Adds places in the Dockerfile to findings about layers and the config, where the instruction is certain.
-pub(super) fn point_at_lines(findings: Vec<Finding>, options: &Options) -> (Vec<Finding>, Sources) {
-    let Some(path) = &options.images.dockerfile else { return (findings, Sources::new()) };
-    let Ok(bytes) = std::fs::read(path) else {
-        log::warn!("{} cannot be read; findings are shown without its lines", path.display());
-        return (findings, Sources::new());
+/// Adds places in the Dockerfile to findings about layers and the config, where the instruction is certain; the outcome
+/// gets its text, or the reason why there is none.
+pub(super) fn point_at_lines(findings: Vec<Finding>, outcome: &mut InputOutcome, options: &Options) -> Vec<Finding> {
+    let Some(path) = &options.images.dockerfile else { return findings };
+    let opened = std::fs::File::open(path).map_err(|error| error.to_string());
+    let bytes = match opened.and_then(|file| read_bounded(file, options.limits.text_bytes)) {
+        Ok(bytes) => bytes,
+        Err(why) => {
+            outcome.problems.push(Problem {
+                message: format!(
+                    "--dockerfile {} cannot be read: {why}; findings are shown without its lines",
+                    path.display()
+                ),
+                help: None,
+                location: None,
+            });
+            return findings;
+        }
     };
     let source = SourceFile::new(path.to_string_lossy().replace('\\', "/"), bytes);
     let tree = Dockerfile::parse(&source.bytes, &options.limits);
     let lines = Lines { source: &source, tree: &tree };
     let findings = findings.into_iter().map(|finding| lines.locate(finding)).collect();
-    (findings, Sources::from([(Arc::clone(&source.name), Arc::clone(&source.bytes))]))
+    outcome.sources.insert(Arc::clone(&source.name), Arc::clone(&source.bytes));
+    findings
 }
 
 struct Lines<'a> {
@@ -36,16 +46,10 @@ impl Lines<'_> {
     fn locate(&self, mut finding: Finding) -> Finding {
         match &mut finding.location {
             Location::Layer { created_by, place, .. } => {
-                *place = created_by
-                    .as_deref()
-                    .and_then(|text| self.instruction(text))
-                    .map(|span| self.place(span));
+                *place = created_by.as_deref().and_then(|text| self.instruction(text)).map(|span| self.place(span));
             }
             Location::Config { key, place } => {
-                *place = key
-                    .strip_prefix("Env.")
-                    .and_then(|name| self.assignment(name))
-                    .map(|span| self.place(span));
+                *place = key.strip_prefix("Env.").and_then(|name| self.assignment(name)).map(|span| self.place(span));
             }
             Location::File(_) => {}
         }
@@ -53,12 +57,7 @@ impl Lines<'_> {
     }
 
     fn place(&self, span: Span) -> FilePlace {
-        FilePlace {
-            file: Arc::clone(&self.source.name),
-            span,
-            start: self.source.lines.line_column(&self.source.bytes, span.start),
-            end: self.source.lines.line_column(&self.source.bytes, span.end),
-        }
+        FilePlace::new(&self.source.name, &self.source.bytes, &self.source.lines, span)
     }
 
     /// The one instruction whose text the history entry repeats; `None` when none or several do.
@@ -78,9 +77,7 @@ impl Lines<'_> {
     /// The last ENV that sets a variable.
     fn assignment(&self, name: &str) -> Option<Span> {
         self.tree.instructions.iter().rev().find_map(|instruction| match &instruction.kind {
-            InstructionKind::Env(pairs) => {
-                pairs.iter().rev().find(|pair| pair.key.value == name).map(|_| instruction.span)
-            }
+            InstructionKind::Env(pairs) => pairs.iter().rev().find(|pair| pair.key.value == name).map(|_| instruction.span),
             _ => None,
         })
     }

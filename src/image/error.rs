@@ -153,6 +153,14 @@ pub enum ImageError {
     },
 }
 
+impl ImageError {
+    /// Whether the network or a registry failed for now, so that the same question may be answered another time.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        matches!(self, Self::Registry(error) if error.is_network())
+    }
+}
+
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 20;
     if names.is_empty() {

@@ -53,4 +53,4 @@ pub use registry::{
     Challenge, ChallengeError, CredentialSource, RegistryError, RegistryOptions, Secret, parse_challenges,
 };
 pub use scan::{NoProgress, OpenLayer, Progress, ScanOptions, for_each_layer};
-pub use source::{Image, Source, SourceOptions, open};
+pub use source::{DocumentStore, Image, Source, SourceOptions, open, read_config};

@@ -28,7 +28,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use crate::diagnostics::{Outcome, PathBase, RuleInfo, nearest};
+use crate::diagnostics::{Outcome, PathBase, RuleInfo};
+use crate::nearest::nearest;
 
 /// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -5,8 +5,10 @@
 
 mod base;
 mod catalogue;
+mod cures;
 mod driver;
 mod env;
+mod errors;
 mod frameworks;
 mod hygiene;
 mod judgement;
@@ -20,6 +22,7 @@ mod support;
 mod target;
 
 pub use catalogue::{Catalogue, catalogue};
+pub use errors::{RuntimeError, match_error, runtime_errors};
 pub use meta::{find_page, meta_pages, pages, rule_infos};
 pub use page::{Page, PageError};
 pub use sink::{Draft, Sink};

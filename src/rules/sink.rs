@@ -57,12 +57,7 @@ impl<'a> Sink<'a> {
             let nowhere = crate::span::LineColumn { line: 1, column: 1 };
             return FilePlace { file: Arc::from(""), span, start: nowhere, end: nowhere };
         };
-        FilePlace {
-            file: Arc::clone(&source.name),
-            span,
-            start: source.lines.line_column(&source.bytes, span.start),
-            end: source.lines.line_column(&source.bytes, span.end),
-        }
+        FilePlace::new(&source.name, &source.bytes, &source.lines, span)
     }
 
     fn location(&self, origin: &Origin) -> Location {

@@ -1,7 +1,9 @@
 //! What several test files share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod blocks;
 pub mod image;
+pub mod labels;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

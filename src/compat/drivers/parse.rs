@@ -1,7 +1,7 @@
 //! Reads driver specifications.
 
 use super::{DriverPoint, DriverSet, DriverSpec, SpecError, SpecProblem, sort_points};
-use crate::compat::nearest::nearest;
+use crate::nearest::nearest;
 use crate::compat::tables::{Branch, DriverTable, ReleaseKind, Tables};
 use crate::compat::version::{DriverBranch, DriverVersion, VersionError};
 use crate::span::Span;

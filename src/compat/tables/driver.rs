@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::date::Date;
+use crate::date::PartialDate;
 use super::load::row;
 use crate::compat::version::{CudaVersion, DriverBranch, DriverVersion, PtxIsa};
 
@@ -60,13 +60,13 @@ pub struct Release {
     /// Its version.
     pub version: DriverVersion,
     /// Day it came out, where known.
-    pub date: Option<Date>,
+    pub date: Option<PartialDate>,
     /// What it was published as.
     pub kind: ReleaseKind,
 }
 
 impl TryFrom<(DriverVersion, String, ReleaseKind)> for Release {
-    type Error = super::date::DateError;
+    type Error = crate::date::PartialDateError;
 
     fn try_from((version, date, kind): (DriverVersion, String, ReleaseKind)) -> Result<Self, Self::Error> {
         let date = if date.is_empty() { None } else { Some(date.parse()?) };
@@ -94,7 +94,7 @@ row! {
         #[serde(rename = "type")]
         pub kind: Option<BranchType>,
         /// End of life.
-        pub eol: Option<Date>,
+        pub eol: Option<PartialDate>,
         /// The driver version that the first toolkit of `cuda_max` lists.
         pub toolkit_min: Option<DriverVersion>,
         /// Least version among `releases` that is not of the developer series.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::date::Date;
+use crate::date::PartialDate;
 use super::forward::Confidence;
 use super::load::row;
 use crate::compat::version::{CudaVersion, DriverBranch, DriverVersion};
@@ -242,9 +242,9 @@ row! {
         /// Name and release as the tags of nvidia/cuda write them (ubuntu22.04, debian12).
         pub os: String,
         /// End of standard support.
-        pub eol: Option<Date>,
+        pub eol: Option<PartialDate>,
         /// End of extended support.
-        pub lts: Option<Date>,
+        pub lts: Option<PartialDate>,
         /// Version of its glibc, major.minor.
         pub glibc: Option<String>,
         /// Its C library.

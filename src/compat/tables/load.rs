@@ -5,9 +5,9 @@ use std::fmt;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::de::{DeTable, DeValue};
 
-use crate::compat::nearest::nearest;
-use crate::compat::tables::date::Date;
 use crate::compat::version::nearest_note;
+use crate::date::PartialDate;
+use crate::nearest::nearest;
 use crate::span::{LineColumn, LineIndex, Span};
 
 /// One thing wrong with a data document: which, where, and what would be right.
@@ -48,7 +48,7 @@ pub struct Provenance {
     /// Keys into the table of sources.
     pub source: Vec<String>,
     /// When the sources were read.
-    pub as_of: Option<Date>,
+    pub as_of: Option<PartialDate>,
 }
 
 /// A typed row of a table.
@@ -88,7 +88,7 @@ macro_rules! row {
             $( $(#[serde($serde)])* $field: $type, )*
             #[serde(default)]
             source: Vec<String>,
-            as_of: Option<$crate::compat::tables::date::Date>,
+            as_of: Option<$crate::date::PartialDate>,
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
@@ -125,7 +125,7 @@ pub(crate) use row;
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
-    as_of: Option<Date>,
+    as_of: Option<PartialDate>,
     #[serde(default)]
     source: Vec<String>,
 }

@@ -1,6 +1,5 @@
 //! The knowledge tables: typed rows of `rules/data/*.toml`, each with its source, and what `--data FILE` adds or replaces.
 
-pub mod date;
 pub mod driver;
 pub mod forward;
 pub mod framework;
@@ -15,7 +14,6 @@ pub mod wheel;
 
 use std::sync::LazyLock;
 
-pub use date::Date;
 pub use driver::{Branch, BranchType, DriverTable, Release, ReleaseKind};
 pub use forward::{Cell, Confidence, Edition, ForwardTable, PackageVersion};
 pub use framework::{FrameworkNeeds, FrameworkTable};

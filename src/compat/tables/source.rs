@@ -1,6 +1,6 @@
 //! Where figures come from.
 
-use super::date::Date;
+use crate::date::PartialDate;
 use super::load::row;
 
 row! {
@@ -16,7 +16,7 @@ row! {
         /// How far it can be trusted, in words.
         pub confidence: String,
         /// When it was read.
-        pub read: Date,
+        pub read: PartialDate,
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::load::{Provenance, Row};
-use super::{DataError, Date, Tables};
+use super::{DataError, Tables};
+use crate::date::PartialDate;
 use crate::compat::version::{CudaVersion, DriverVersion};
 use crate::span::{LineIndex, Span};
 
@@ -17,9 +18,9 @@ pub struct TableSummary {
     /// Number of rows.
     pub rows: usize,
     /// Oldest date at which a row's sources were read.
-    pub oldest: Option<Date>,
+    pub oldest: Option<PartialDate>,
     /// Newest such date.
-    pub newest: Option<Date>,
+    pub newest: Option<PartialDate>,
 }
 
 /// What the tables hold.
@@ -28,7 +29,7 @@ pub struct Summary {
     /// Every table with rows.
     pub tables: Vec<TableSummary>,
     /// Newest date at which any source was read.
-    pub as_of: Option<Date>,
+    pub as_of: Option<PartialDate>,
     /// The newest toolkit known.
     pub newest_toolkit: Option<CudaVersion>,
     /// The newest driver release known.
@@ -77,7 +78,7 @@ impl Tables {
 
     /// Newest date at which any source was read; `data_as_of` of the JSON output.
     #[must_use]
-    pub fn as_of(&self) -> Option<Date> {
+    pub fn as_of(&self) -> Option<PartialDate> {
         self.summary().as_of
     }
 

@@ -1,6 +1,6 @@
 //! CUDA toolkits: which driver each is paired with, what its compiler targets, and the floors of minor-version compatibility.
 
-use super::date::Date;
+use crate::date::PartialDate;
 use super::load::row;
 use crate::compat::version::{ComputeCapability, CudaVersion, DriverBranch, DriverVersion, PtxIsa, SmTarget};
 
@@ -12,7 +12,7 @@ row! {
         /// Marketing name, e.g. "12.4 Update 1".
         pub label: String,
         /// Date of release, where a dated source was read.
-        pub release: Option<Date>,
+        pub release: Option<PartialDate>,
         /// The driver branch that NVIDIA pairs with this minor version.
         pub driver_branch: DriverBranch,
         /// The driver version listed for this toolkit on Linux. Not the minimum to run it, save for 10.2 and older.

@@ -1,6 +1,7 @@
 //! Reading one ignore comment.
 
-use crate::diagnostics::{Date, DateError, RuleId, RuleInfo, nearest};
+use crate::diagnostics::{Date, DateError, RuleId, RuleInfo};
+use crate::nearest::nearest;
 use crate::span::Span;
 
 /// What a comment asks for.

@@ -254,12 +254,7 @@ struct Text<'a> {
 
 impl Text<'_> {
     fn place(&self, span: Span) -> FilePlace {
-        FilePlace {
-            file: Arc::clone(self.file),
-            span,
-            start: self.lines.line_column(self.source, span.start),
-            end: self.lines.line_column(self.source, span.end),
-        }
+        FilePlace::new(self.file, self.source, &self.lines, span)
     }
 
     /// Lines that are neither blank nor comments, in order.

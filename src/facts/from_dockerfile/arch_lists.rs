@@ -9,7 +9,7 @@ use crate::span::Span;
 
 use super::Extraction;
 use super::steps::{self, Step, Workdirs};
-use super::words::{part_origin, shown};
+use super::words::{part_origin, shown, value_start};
 
 /// Variables and definitions that carry a list, with how it is written.
 const CARRIERS: &[(&str, ArchListKind)] = &[
@@ -168,23 +168,31 @@ fn lists_of_options(words: &[Word], carrier: &str, place: Place) -> Vec<ArchList
 #[derive(Debug, Clone)]
 struct Slice<'w> {
     word: &'w Word,
+    /// Where the word's value begins in its file; see [`value_start`].
+    base: Option<usize>,
     /// Offset in the word's value.
     start: usize,
     text: String,
 }
 
 impl<'w> Slice<'w> {
+    fn whole(word: &'w Word) -> Self {
+        let text = shown(word);
+        Self { word, base: value_start(word, &text), start: 0, text }
+    }
+
     fn origin(&self) -> Origin {
-        part_origin(self.word, Span::new(self.start, self.start + self.text.len()))
+        part_origin(self.word, self.base, Span::new(self.start, self.start + self.text.len()))
+    }
+
+    /// The bytes from `start` of this part on, as far as `text` goes.
+    fn part(&self, start: usize, text: &str) -> Self {
+        Self { word: self.word, base: self.base, start: self.start + start, text: text.to_owned() }
     }
 
     /// What follows the first `skip` bytes.
     fn after(&self, skip: usize) -> Self {
-        Self {
-            word: self.word,
-            start: self.start + skip,
-            text: self.text.get(skip..).unwrap_or_default().to_owned(),
-        }
+        self.part(skip, self.text.get(skip..).unwrap_or_default())
     }
 
     /// The parts between separators, empty ones left out.
@@ -193,7 +201,7 @@ impl<'w> Slice<'w> {
         let mut at = 0;
         for piece in self.text.split(separator) {
             if !piece.is_empty() {
-                parts.push(Self { word: self.word, start: self.start + at, text: piece.to_owned() });
+                parts.push(self.part(at, piece));
             }
             // Every separator used here is one byte long.
             at += piece.len() + 1;
@@ -217,7 +225,7 @@ fn options(words: &[Word]) -> Vec<Setting<'_>> {
     let mut settings = Vec::new();
     let mut pending: Option<&str> = None;
     for word in words {
-        let whole = Slice { word, start: 0, text: shown(word) };
+        let whole = Slice::whole(word);
         for piece in whole.split(|c| matches!(c, ' ' | '\t' | '\n')) {
             // `ARCH="-gencode …`: the option begins behind the name.
             let piece = match piece.text.split_once("=-") {
@@ -284,7 +292,7 @@ fn cover(first: &Origin, second: &Origin) -> Origin {
 
 /// The list that a whole word holds.
 fn list_of_word(word: &Word, kind: ArchListKind, carrier: &str, place: Place) -> Option<ArchList> {
-    list_of_value(Slice { word, start: 0, text: shown(word) }, kind, carrier, place)
+    list_of_value(Slice::whole(word), kind, carrier, place)
 }
 
 /// A list in the value of a carrier. An empty value is no list.
@@ -395,7 +403,7 @@ fn gencode_entries(value: &Slice<'_>, entries: &mut Vec<ArchEntry>) -> bool {
         // Without `code` nvcc makes what `arch` names.
         let Some(arch) = arch else { return false };
         let at = value.text.find(arch).unwrap_or(0);
-        let part = Slice { word: value.word, start: value.start + at, text: arch.to_owned() };
+        let part = value.part(at, arch);
         let target: Option<SmTarget> = arch.parse().ok();
         let known = target.is_some();
         entries.push(entry(&part, target, arch.starts_with("sm_"), arch.starts_with("compute_")));

@@ -50,7 +50,7 @@ pub(super) fn for_stage(
         None => arch,
     };
     let base = base::of_reference(resolved.reference, Some(resolved.name), tables);
-    match known(&base, tables, arch, config) {
+    match known(&base, tables, arch, resolved.platform, config) {
         Some(known) => BaseEnv::Known(known.vars),
         None => BaseEnv::Unknown,
     }
@@ -60,7 +60,7 @@ pub(super) fn for_stage(
 pub(super) fn of_stages(
     graph: &StageGraph,
     tables: &Tables,
-    arch: Option<Arch>,
+    build: &Platform,
     config: &BaseConfig<'_>,
 ) -> Vec<Option<Rc<KnownEnv>>> {
     let mut out: Vec<Option<Rc<KnownEnv>>> = Vec::with_capacity(graph.stages.len());
@@ -74,14 +74,14 @@ pub(super) fn of_stages(
             })),
             GraphBase::Unknown { .. } => None,
             GraphBase::Image { reference, name, .. } => reference.as_str().and_then(|text| {
-                let arch = match &stage.platform {
-                    Some(platform) => platform
-                        .as_str()
-                        .and_then(Platform::parse)
-                        .and_then(|platform| Arch::from_word(&platform.architecture)),
-                    None => arch,
+                let platform = match &stage.platform {
+                    Some(platform) => platform.as_str().and_then(Platform::parse),
+                    None => Some(build.clone()),
                 };
-                known(&base::of_reference(text, name.as_ref(), tables), tables, arch, config).map(Rc::new)
+                let arch =
+                    platform.as_ref().and_then(|platform| Arch::from_word(&platform.architecture));
+                let base = base::of_reference(text, name.as_ref(), tables);
+                known(&base, tables, arch, platform.as_ref(), config).map(Rc::new)
             }),
         };
         out.push(known);
@@ -89,14 +89,16 @@ pub(super) fn of_stages(
     out
 }
 
-/// What is known of a base image's environment; `None` when nothing is.
+/// What is known of a base image's environment; `None` when nothing is. A config is asked for only where the platform is
+/// known.
 pub(super) fn known(
     base: &Base,
     tables: &Tables,
     arch: Option<Arch>,
+    platform: Option<&Platform>,
     config: &BaseConfig<'_>,
 ) -> Option<KnownEnv> {
-    if let Some(vars) = config(base) {
+    if let Some(vars) = platform.and_then(|platform| config(base, platform)) {
         return Some(KnownEnv { vars, gaps: Gaps::None, unknown: Vec::new() });
     }
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());

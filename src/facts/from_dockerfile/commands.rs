@@ -191,6 +191,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_later_stage_sets_anew_does_not_start() {
+        let facts = facts(
+            "FROM debian:12 AS a\nCMD nvidia-smi\nHEALTHCHECK CMD probe\nFROM a\nENTRYPOINT [\"serve\"]\n",
+        );
+        let programs: Vec<_> = facts.commands.iter().map(|c| c.program.as_deref().unwrap()).collect();
+        assert_eq!(programs, ["probe", "serve"]);
+    }
+
+    #[test]
     fn code_of_interpreters_is_kept() {
         let facts = facts(
             "FROM python:3.12\nRUN python3 -u -c \"import torch; print(1)\"\nRUN <<EOF\n#!/usr/bin/env python3\nimport os\nEOF\nRUN perl <<'X'\nprint 1\nX\nRUN python -m pip install x\n",

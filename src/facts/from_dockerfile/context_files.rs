@@ -24,6 +24,9 @@ const MAX_COPIES: usize = 512;
 /// Most places where one path is looked for.
 const MAX_CANDIDATES: usize = 64;
 
+/// Longest path in bytes, as Linux has it (PATH_MAX); a longer one leads nowhere.
+const PATH_MAX: usize = 4_096;
+
 /// An absolute path without `.`, `..` and doubled slashes; relative ones are taken from `directory`.
 pub(super) fn absolute(directory: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
@@ -37,7 +40,8 @@ pub(super) fn absolute(directory: &str, path: &str) -> String {
             part => parts.push(part),
         }
     }
-    format!("/{}", parts.join("/"))
+    let path = format!("/{}", parts.join("/"));
+    if path.len() > PATH_MAX { "/".to_owned() } else { path }
 }
 
 /// A path of the context: relative, without `.` and leading slashes. `None` when it leaves the context.

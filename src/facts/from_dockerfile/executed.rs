@@ -116,6 +116,7 @@ pub(super) fn scan_all(cx: &Extraction<'_>, problems: &mut Vec<Problem>) -> Vec<
     for stage in 0..cx.graph.stages.len() {
         let mut kind = super::stages::inherited_shell(cx, stage);
         let instructions = cx.instructions_of(stage);
+        let replaced = Replaced::later(cx, stage);
         let last = |is: fn(&InstructionKind) -> bool| {
             instructions.iter().rev().find(|(_, found)| is(&found.kind)).map(|(index, _)| *index)
         };
@@ -129,12 +130,16 @@ pub(super) fn scan_all(cx: &Extraction<'_>, problems: &mut Vec<Problem>) -> Vec<
                     continue;
                 }
                 InstructionKind::Run(command) => (command, CommandRole::Run),
-                InstructionKind::Cmd(command) if last_cmd == Some(*index) => (command, CommandRole::Cmd),
-                InstructionKind::Entrypoint(command) if last_entrypoint == Some(*index) => {
+                InstructionKind::Cmd(command) if last_cmd == Some(*index) && !replaced.cmd => {
+                    (command, CommandRole::Cmd)
+                }
+                InstructionKind::Entrypoint(command)
+                    if last_entrypoint == Some(*index) && !replaced.entrypoint =>
+                {
                     (command, CommandRole::Entrypoint)
                 }
                 InstructionKind::Healthcheck(Healthcheck::Cmd(command))
-                    if last_healthcheck == Some(*index) =>
+                    if last_healthcheck == Some(*index) && !replaced.healthcheck =>
                 {
                     (command, CommandRole::Healthcheck)
                 }
@@ -159,6 +164,41 @@ pub(super) fn scan_all(cx: &Extraction<'_>, problems: &mut Vec<Problem>) -> Vec<
         }
     }
     out
+}
+
+/// What stages that stand on a stage set anew, on the way to the shipped image.
+#[derive(Default)]
+struct Replaced {
+    cmd: bool,
+    entrypoint: bool,
+    healthcheck: bool,
+}
+
+impl Replaced {
+    /// Looks at the stages of the target's lineage behind `stage`; nothing is replaced in other stages.
+    fn later(cx: &Extraction<'_>, stage: usize) -> Self {
+        let mut out = Self::default();
+        let lineage = cx.graph.target.map(|target| cx.graph.lineage(target)).unwrap_or_default();
+        let Some(at) = lineage.iter().position(|found| *found == stage) else { return out };
+        for later in lineage.iter().skip(at + 1).filter_map(|index| cx.graph.stages.get(*index)) {
+            for index in later.triggers.iter().copied().chain(later.instructions.clone()) {
+                let triggered = later.triggers.contains(&index);
+                let Some(instruction) = cx.tree.instructions.get(index) else { continue };
+                let kind = match &instruction.kind {
+                    InstructionKind::Onbuild(child) if triggered => &child.kind,
+                    kind => kind,
+                };
+                match kind {
+                    InstructionKind::Cmd(_) => out.cmd = true,
+                    // BuildKit drops the CMD that is inherited when ENTRYPOINT is set.
+                    InstructionKind::Entrypoint(_) => (out.cmd, out.entrypoint) = (true, true),
+                    InstructionKind::Healthcheck(_) => out.healthcheck = true,
+                    _ => {}
+                }
+            }
+        }
+        out
+    }
 }
 
 /// Scans one text and fills in what is known of its variables.

@@ -17,7 +17,7 @@ fn extract(source: &[u8], limits: &Limits) -> Extracted {
         source,
         options: BuildOptions::default(),
         context: &NoContext,
-        base_config: &|_| None,
+        base_config: &|_, _| None,
     };
     from_dockerfile(input, Tables::builtin(), limits)
 }

@@ -48,7 +48,7 @@ pub(in crate::facts) use payload::is_cuda_package;
 use super::{Base, Facts, FileId, InputKind, Origin, SourceFile, StageId};
 use crate::compat::Tables;
 use crate::compat::tables::image::Arch;
-use crate::dockerfile::{BuildOptions, Dockerfile, Instruction, InstructionKind, StageGraph};
+use crate::dockerfile::{BuildOptions, Dockerfile, Instruction, InstructionKind, Platform, StageGraph};
 use crate::limits::Limits;
 use crate::span::Span;
 use base_env::KnownEnv;
@@ -58,8 +58,8 @@ use executed::{Executed, Resolved};
 /// Most comparisons between commands of a file: real files need some thousands. What is over stays unknown.
 const WORK: usize = 8 << 20;
 
-/// Tells the environment of a base image from its real config; `None` when that was not read.
-pub type BaseConfig<'a> = dyn Fn(&Base) -> Option<Vec<(String, String)>> + 'a;
+/// Tells the environment of a base image, as it is for a platform, from its real config; `None` when that was not read.
+pub type BaseConfig<'a> = dyn Fn(&Base, &Platform) -> Option<Vec<(String, String)>> + 'a;
 
 /// A Dockerfile and all that decides what it means.
 pub struct DockerfileInput<'a> {
@@ -130,7 +130,7 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
         tables,
         limits,
         context: input.context,
-        base_envs: base_env::of_stages(&graph, tables, arch, input.base_config),
+        base_envs: base_env::of_stages(&graph, tables, &input.options.platform, input.base_config),
         unsure: Unsure::default(),
         work: Cell::new(WORK),
         executed: Vec::new(),

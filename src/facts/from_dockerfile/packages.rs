@@ -44,7 +44,8 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
                             stage: executed.stage,
                             manager,
                             // NVIDIA's repositories have no security advisories, so `--security` leaves them alone.
-                            cuda_protected: protected.get(executed.stage.0).copied().unwrap_or(false)
+                            cuda_protected: leaves_cuda_alone(call)
+                                || protected.get(executed.stage.0) == Some(&true)
                                 || call.flags.iter().any(|flag| flag.name == "--security"),
                             instruction: executed.instruction,
                             origin: executed.command_origin(&resolved.command),
@@ -121,19 +122,26 @@ pub(super) fn removes(resolved: &Resolved, name: &str) -> bool {
             .any(|word| !word.unresolved && word.inverted == inverted && glob::matches(&word.name, name))
 }
 
-/// Whether a command keeps later upgrades, or its own, away from CUDA packages.
+fn about_cuda(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["cuda", "nvidia", "cudnn", "libnccl", "cublas"].iter().any(|word| text.contains(word))
+}
+
+/// Whether the options of an upgrade keep it away from CUDA packages.
+fn leaves_cuda_alone(call: &PackageCommand) -> bool {
+    // NVIDIA's repository marks nothing as a security update.
+    call.has_flag(&["--security"])
+        || call.flags.iter().any(|flag| {
+            matches!(flag.name.as_str(), "-x" | "--exclude" | "--excludepkgs" | "--disablerepo")
+                && flag.value.as_ref().is_some_and(|value| about_cuda(&value.text) || value.text == "*")
+        })
+}
+
+/// Whether a command keeps later upgrades away from CUDA packages.
 fn protects(resolved: &Resolved) -> bool {
-    let about_cuda = |text: &str| {
-        let text = text.to_ascii_lowercase();
-        ["cuda", "nvidia", "cudnn", "libnccl", "cublas"].iter().any(|word| text.contains(word))
-    };
     match &resolved.action {
         Action::Packages(call) => match call.action {
             PackageAction::Hold => call.packages.iter().any(|word| about_cuda(&word.text)),
-            PackageAction::Upgrade | PackageAction::DistUpgrade => call.flags.iter().any(|flag| {
-                matches!(flag.name.as_str(), "-x" | "--exclude" | "--excludepkgs" | "--disablerepo")
-                    && flag.value.as_ref().is_some_and(|value| about_cuda(&value.text) || value.text == "*")
-            }),
             _ => false,
         },
         Action::Files(operation) => {
@@ -251,10 +259,10 @@ mod tests {
     #[test]
     fn upgrades_know_whether_cuda_is_held() {
         let facts = facts(
-            "FROM nvidia/cuda:12.4.1-base-ubuntu22.04\nRUN apt-get update && apt-get -y dist-upgrade\nRUN rm -f /etc/apt/sources.list.d/cuda* && apt-get upgrade -y\nRUN apt-get upgrade -y curl\n",
+            "FROM nvidia/cuda:12.4.1-base-ubuntu22.04\nRUN apt-get update && apt-get -y dist-upgrade\nRUN rm -f /etc/apt/sources.list.d/cuda* && apt-get upgrade -y\nRUN apt-get upgrade -y curl\nFROM nvidia/cuda:12.9.1-base-amzn2023\nRUN dnf upgrade -y --security && dnf upgrade -y\n",
         );
         let found: Vec<_> = facts.upgrades.iter().map(|u| u.cuda_protected).collect();
         // An upgrade of one package is not an upgrade of the system.
-        assert_eq!(found, [false, true]);
+        assert_eq!(found, [false, true, true, false]);
     }
 }

@@ -1,10 +1,12 @@
 //! Build stages: lineage, root image, shell, and the environment at the end.
 
+use super::base_env::Gaps;
 use super::{Extraction, Problem, base, base_env};
+use crate::compat::CudaVersion;
 use crate::dockerfile::shell::is_posix_shell;
 use crate::dockerfile::stages::{self as graph, LinkKind, LinkSource, Role};
 use crate::dockerfile::{Instruction, InstructionKind, Platform, Value};
-use crate::facts::{Base, EnvVar, Environment, Facts, Stage, StageId};
+use crate::facts::{Base, BaseKind, EnvVar, Environment, Facts, Stage, StageId};
 use crate::span::Spanned;
 
 /// What runs the shell form of RUN.
@@ -146,9 +148,20 @@ fn own_base(cx: &Extraction<'_>, stage: &graph::Stage, written: &Spanned<String>
                 cx.origin(crate::span::Span::new(start + range.start, start + range.end))
             });
             base.origin = origin;
+            // Images built on NVIDIA's keep its CUDA_VERSION, which says what the name of a private image does not.
+            if base.kind == BaseKind::Other && base.cuda.is_none() {
+                base.cuda = cuda_of_config(cx, stage.index);
+            }
             Some(base)
         }
     }
+}
+
+/// CUDA_VERSION of a base image whose config was read whole.
+fn cuda_of_config(cx: &Extraction<'_>, stage: usize) -> Option<CudaVersion> {
+    let known = cx.base_env(stage).filter(|known| known.gaps == Gaps::None)?;
+    let (_, value) = known.vars.iter().find(|(name, _)| name == "CUDA_VERSION")?;
+    value.parse().ok()
 }
 
 /// Names of ARGs that a value came from, each once.

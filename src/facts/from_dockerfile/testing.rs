@@ -26,7 +26,7 @@ fn extract(source: &str, options: BuildOptions, context: &dyn BuildContext) -> E
         source: source.as_bytes(),
         options,
         context,
-        base_config: &|_| None,
+        base_config: &|_, _| None,
     };
     from_dockerfile(input, Tables::builtin(), &Limits::default())
 }

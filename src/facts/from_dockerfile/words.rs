@@ -21,30 +21,32 @@ pub(super) fn contains_word(text: &str, needle: &str) -> bool {
     })
 }
 
-/// The place of bytes `range` of a word's value, where the value stands in the file as it is; otherwise the whole word.
-pub(super) fn part_origin(word: &Word, range: Span) -> Origin {
-    let Origin::File { file, span } = &word.origin else {
-        return word.origin.clone();
+/// Where in its file the first byte of a word's value stands, when the value is written out there as it is. For
+/// `NAME="value"` that is where it would stand if the value's own place were right.
+pub(super) fn value_start(word: &Word, value: &str) -> Option<usize> {
+    let (_, span) = word.origin.as_file()?;
+    // ENV keeps what is written without the quotes around it.
+    let quotes = match span.len().checked_sub(word.raw.len())? {
+        0 => 0,
+        2 => 1,
+        _ => return None,
     };
-    let value = shown(word);
-    let Some(part) = value.get(range.start..range.end).filter(|part| !part.is_empty()) else {
-        return word.origin.clone();
-    };
-    // The word's text is written out: find the value in it, then the part inside the value.
-    let offset = if word.raw.len() != span.len() {
-        None
-    } else if let Some(at) = word.raw.find(value.as_str()) {
-        Some(at + range.start)
-    } else {
-        let mut found = word.raw.match_indices(part);
-        match (found.next(), found.next()) {
-            (Some((at, _)), None) => Some(at),
-            _ => None,
+    let start = span.start + quotes;
+    if let Some(at) = word.raw.find(value) {
+        return Some(start + at);
+    }
+    let (name, rest) = value.split_once('=')?;
+    let at = word.raw.find(rest).filter(|_| !rest.is_empty())?;
+    (start + at).checked_sub(name.len() + 1)
+}
+
+/// The place of bytes `range` of a word's value, which begins at `start` in its file; without that the whole word.
+pub(super) fn part_origin(word: &Word, start: Option<usize>, range: Span) -> Origin {
+    match (&word.origin, start) {
+        (Origin::File { file, .. }, Some(start)) if !range.is_empty() => {
+            Origin::file(*file, Span::new(start + range.start, start + range.end))
         }
-    };
-    match offset {
-        Some(offset) => Origin::file(*file, Span::new(span.start + offset, span.start + offset + part.len())),
-        None => word.origin.clone(),
+        _ => word.origin.clone(),
     }
 }
 
@@ -67,12 +69,14 @@ mod tests {
 
     #[test]
     fn parts_of_quoted_words_are_found() {
-        let quoted = word("ARCH=\"8.0 9.0\"", Some("ARCH=8.0 9.0"));
-        assert_eq!(span(&part_origin(&quoted, Span::new(9, 12))), Span::new(110, 113));
-        let plain = word("-DX=80;90", Some("-DX=80;90"));
-        assert_eq!(span(&part_origin(&plain, Span::new(7, 9))), Span::new(107, 109));
-        let expanded = word("-DX=$ARCHS", Some("-DX=80;90"));
-        assert_eq!(span(&part_origin(&expanded, Span::new(7, 9))), Span::new(100, 110));
+        let part = |word: &Word, from, to| {
+            let start = value_start(word, &shown(word));
+            span(&part_origin(word, start, Span::new(from, to)))
+        };
+        assert_eq!(part(&word("\"8.0 9.0\"", Some("8.0 9.0")), 4, 7), Span::new(105, 108));
+        assert_eq!(part(&word("-DX=80;90", Some("-DX=80;90")), 7, 9), Span::new(107, 109));
+        assert_eq!(part(&word("A=\"8.0 9.0\"", Some("A=8.0 9.0")), 6, 9), Span::new(107, 110));
+        assert_eq!(part(&word("-DX=$ARCHS", Some("-DX=80;90")), 7, 9), Span::new(100, 110));
     }
 
     #[test]

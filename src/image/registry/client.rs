@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use ureq::http::{HeaderMap, Response, Uri, header};
+use ureq::http::{HeaderMap, Method, Response, Uri, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
@@ -143,13 +143,20 @@ impl Client {
         if status != 200 {
             return Err(self.refusal(answer, "the manifest", Some(name)));
         }
-        let stated = answer
-            .headers()
-            .get("docker-content-digest")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
+        let stated = stated_digest(&answer);
         let bytes = self.small_body(answer, limit)?;
         Ok((bytes, stated))
+    }
+
+    /// The digest that the registry states for a manifest, asked by HEAD; `None` when it states none, or knows no HEAD.
+    pub(crate) fn manifest_digest(&self, name: &str) -> Result<Option<Digest>, RegistryError> {
+        let ask = Ask { method: Method::HEAD, accept: Some(ACCEPTED), from: None };
+        let answer = self.ask(&format!("manifests/{name}"), &ask)?;
+        match answer.status().as_u16() {
+            200 => Ok(stated_digest(&answer).and_then(|stated| Digest::parse(&stated).ok())),
+            405 | 501 => Ok(None),
+            _ => Err(self.refusal(answer, "the manifest", Some(name))),
+        }
     }
 
     /// Reads a small blob, at most `limit` bytes and one more.
@@ -192,20 +199,25 @@ impl Client {
         Ok(bytes)
     }
 
-    /// A GET below this repository, with retries and, at a 401, one login.
+    /// A GET below this repository, from byte `from` on where that is given.
     pub(super) fn get(
         &self,
         path: &str,
         accept: Option<&str>,
         from: Option<u64>,
     ) -> Result<Response<Body>, RegistryError> {
+        self.ask(path, &Ask { method: Method::GET, accept, from })
+    }
+
+    /// A request below this repository, with retries and, at a 401, one login.
+    fn ask(&self, path: &str, ask: &Ask<'_>) -> Result<Response<Body>, RegistryError> {
         let address = self.address(path);
         let mut attempt = 1;
         let mut logged_in = false;
         loop {
             let used = self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let last = attempt >= self.options.attempts;
-            let wait = match self.send(&address, accept, from, used.as_ref()) {
+            let wait = match self.send(&address, ask, used.as_ref()) {
                 // Whoever a redirect led to has no say in how to log in here.
                 Ok((answer, false)) if matches!(answer.status().as_u16(), 401 | 403) => return Ok(answer),
                 Ok((answer, _)) => match answer.status().as_u16() {
@@ -249,8 +261,7 @@ impl Client {
     fn send(
         &self,
         address: &str,
-        accept: Option<&str>,
-        from: Option<u64>,
+        ask: &Ask<'_>,
         authorization: Option<&Secret>,
     ) -> Result<(Response<Body>, bool), Failure> {
         let mut uri: Uri = address.parse().map_err(|_| {
@@ -263,11 +274,12 @@ impl Client {
         let mut home = true;
         for _ in 0..=MAX_REDIRECTS {
             let host = uri.authority().map(ToString::to_string).unwrap_or_default();
-            let mut request = self.agent.get(&uri);
-            if let Some(accept) = accept {
+            let mut request =
+                if ask.method == Method::HEAD { self.agent.head(&uri) } else { self.agent.get(&uri) };
+            if let Some(accept) = ask.accept {
                 request = request.header(header::ACCEPT, accept);
             }
-            if let Some(from) = from {
+            if let Some(from) = ask.from {
                 request = request.header(header::RANGE, format!("bytes={from}-"));
             }
             if let Some(authorization) = authorization {
@@ -374,6 +386,21 @@ impl Client {
         };
         RegistryError::Status { host, status, what: format!("{what} of {repository}"), detail }
     }
+}
+
+/// What is asked of an address.
+struct Ask<'a> {
+    /// GET or HEAD.
+    method: Method,
+    /// Media types that are understood.
+    accept: Option<&'a str>,
+    /// First byte that is wanted.
+    from: Option<u64>,
+}
+
+/// The digest of the manifest in an answer, as the registry states it.
+fn stated_digest(answer: &Response<Body>) -> Option<String> {
+    answer.headers().get("docker-content-digest")?.to_str().ok().map(str::to_owned)
 }
 
 /// A failure that the next attempt may not meet, or one that it will.

@@ -148,6 +148,16 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    /// Whether the network or the registry failed for now, so that the same question may be answered another time.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Tls { .. } | Self::Busy { .. } => true,
+            Self::Status { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+
     pub(super) fn challenge(host: &str, error: ChallengeError) -> Self {
         Self::Challenge { host: host.to_owned(), reason: error.to_string() }
     }

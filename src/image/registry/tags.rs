@@ -4,6 +4,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 
+use crate::nearest::edit_distance;
 use super::client::Client;
 
 /// Tags asked for; a longer list is not paged through for a hint.
@@ -46,29 +47,10 @@ fn nearest(wanted: &str, tags: Vec<String>) -> Vec<String> {
         .into_iter()
         .take(ASKED)
         .filter(plain)
-        .map(|tag| (distance(wanted.as_bytes(), tag.as_bytes()), tag))
+        .map(|tag| (edit_distance(wanted, &tag), tag))
         .collect();
     ranked.sort();
     ranked.into_iter().take(SHOWN).map(|(_, tag)| tag).collect()
-}
-
-/// Edits that turn one text into the other (Levenshtein).
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut corner = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cell, y) in row.iter_mut().skip(1).zip(b) {
-            let above = *cell;
-            left = (corner + usize::from(x != y)).min(above + 1).min(left + 1);
-            corner = above;
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -77,8 +59,6 @@ mod tests {
 
     #[test]
     fn the_nearest_tags_come_first() {
-        assert_eq!(distance(b"kitten", b"sitting"), 3);
-        assert_eq!(distance(b"", b"abc"), 3);
         let tags = ["12.4.0-base", "latest", "12.4.1-base-ubuntu22.04", "12.4.1-base", "a\u{1b}[2J"];
         let tags = tags.map(str::to_owned).to_vec();
         assert_eq!(nearest("12.4-base", tags), ["12.4.0-base", "12.4.1-base", "latest"]);

@@ -164,7 +164,7 @@ fn parse(bytes: &[u8], name: &str) -> Result<Document, ImageError> {
 }
 
 /// Reads a document and checks it against its digest before anything looks into it.
-fn verified(documents: &dyn Documents, wanted: &Wanted<'_>) -> Result<Vec<u8>, ImageError> {
+pub(super) fn verified(documents: &dyn Documents, wanted: &Wanted<'_>) -> Result<Vec<u8>, ImageError> {
     let bytes = documents.document(wanted)?;
     check_digest(&bytes, wanted.digest, wanted.what, wanted.image)?;
     Ok(bytes)

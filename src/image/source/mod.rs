@@ -12,12 +12,15 @@ use super::registry::RegistryOptions;
 use crate::limits::Limits;
 
 mod assemble;
+mod config_only;
 mod daemon;
 mod docker_archive;
 mod oci;
 mod registry;
 mod rootfs;
 mod tarfile;
+
+pub use config_only::{DocumentStore, read_config};
 
 /// An image that was found: its config and its layers, oldest first.
 #[derive(Debug, Clone)]

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::assemble::{Documents, Start, Wanted, check_digest, find};
+use super::assemble::{Documents, Start, Wanted, check_digest, find, verified};
+use super::config_only::{DocumentStore, Remembered};
 use super::{Image, Source};
+use crate::image::config::ImageConfig;
 use crate::image::digest::Digest;
 use crate::image::error::ImageError;
 use crate::image::layer::{LayerContent, LayerDescriptor, LayerProblem, LayerProblemKind};
@@ -29,6 +31,56 @@ impl RegistrySource {
         let client = Client::new(reference.clone(), options, limits.clone())?;
         Ok(Self { reference, client, limits })
     }
+
+    /// The config for `platform`, with what `store` remembers: the digest is asked by HEAD, unless the reference has it,
+    /// and only what the store does not have is read.
+    pub(super) fn config(
+        &self,
+        platform: &Platform,
+        store: &dyn DocumentStore,
+    ) -> Result<ImageConfig, ImageError> {
+        let name = self.reference.to_string();
+        let documents = Remembered { documents: self, store };
+        let digest = match &self.reference.digest {
+            Some(digest) => Some(digest.clone()),
+            None => self.client.manifest_digest(&self.reference.manifest_name())?,
+        };
+        let start = match digest {
+            Some(digest) => {
+                let wanted = Wanted {
+                    what: "manifest",
+                    digest: &digest,
+                    limit: self.limits.manifest_bytes,
+                    limit_name: "manifest_bytes",
+                    image: &name,
+                };
+                Start::Document(verified(&documents, &wanted)?, digest)
+            }
+            None => self.start(&name)?,
+        };
+        Ok(find(&documents, start, &name, platform, &self.limits)?.config)
+    }
+
+    /// Reads the manifest or index that the reference stands for.
+    fn start(&self, name: &str) -> Result<Start, ImageError> {
+        let limit = self.limits.manifest_bytes;
+        let (bytes, stated) = self.client.manifest(&self.reference.manifest_name(), limit)?;
+        if bytes.len() as u64 > limit {
+            return Err(ImageError::TooLarge {
+                what: "manifest",
+                image: name.to_owned(),
+                limit,
+                name: "manifest_bytes",
+            });
+        }
+        // By digest, the digest decides; by tag, the registry's own statement must at least be true.
+        let promised = self.reference.digest.clone().or_else(|| Digest::parse(&stated?).ok());
+        if let Some(promised) = &promised {
+            check_digest(&bytes, promised, "manifest", name)?;
+        }
+        let digest = promised.unwrap_or_else(|| Digest::sha256(&bytes));
+        Ok(Start::Document(bytes, digest))
+    }
 }
 
 impl Documents for RegistrySource {
@@ -45,23 +97,8 @@ impl Documents for RegistrySource {
 impl Source for RegistrySource {
     fn resolve(&self, platform: &Platform) -> Result<Image, ImageError> {
         let name = self.reference.to_string();
-        let limit = self.limits.manifest_bytes;
-        let (bytes, stated) = self.client.manifest(&self.reference.manifest_name(), limit)?;
-        if bytes.len() as u64 > limit {
-            return Err(ImageError::TooLarge {
-                what: "manifest",
-                image: name,
-                limit,
-                name: "manifest_bytes",
-            });
-        }
-        // By digest, the digest decides; by tag, the registry's own statement must at least be true.
-        let promised = self.reference.digest.clone().or_else(|| Digest::parse(&stated?).ok());
-        if let Some(promised) = &promised {
-            check_digest(&bytes, promised, "manifest", &name)?;
-        }
-        let digest = promised.unwrap_or_else(|| Digest::sha256(&bytes));
-        find(self, Start::Document(bytes, digest), &name, platform, &self.limits)
+        let start = self.start(&name)?;
+        find(self, start, &name, platform, &self.limits)
     }
 
     fn open_layer(&self, layer: &LayerDescriptor) -> Result<LayerContent, LayerProblem> {

@@ -32,6 +32,8 @@ impl Rule for MissingNvidiaEnv {
             .iter()
             .filter(|payload| match payload.kind {
                 PayloadKind::SystemPackage | PayloadKind::Installer => facts.in_final_lineage(payload.stage),
+                // ENV of a stage that is only copied from stays there as well.
+                PayloadKind::Environment => false,
                 _ => facts.is_shipped(payload.stage),
             })
             .collect();

@@ -3,7 +3,9 @@
 use crate::compat::least_driver;
 use crate::diagnostics::{RuleId, Severity, VerdictWord};
 use crate::facts::CudaUseKind;
-use crate::rules::judgement::judge_versions;
+use super::read_requirements as read;
+use crate::rules::cures::{Failing, cures, in_words, offer};
+use crate::rules::judgement::{Judged, judge_versions};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct DriverTooOld;
@@ -31,6 +33,7 @@ impl Rule for DriverTooOld {
         // Of several places with the same version the one in the final image is named.
         uses.sort_by_key(|used| !cx.facts.in_final_lineage(used.stage));
         let judged = judge_versions(cx, uses.into_iter());
+        let requirements = read(cx, false).map(|found| found.expressions).unwrap_or_default();
         // The newest version decides; an older one beside it fails for the same reason.
         if let Some(worst) =
             judged.iter().filter(|judged| !judged.failing.is_empty()).max_by_key(|judged| judged.used.version)
@@ -40,7 +43,10 @@ impl Rule for DriverTooOld {
             let from = floor.map_or_else(String::new, |floor| {
                 format!(", CUDA {} needs {floor} or newer", version.minor_only())
             });
-            out.finding(
+            let failing = Failing { cuda: Some(version), ..failing(cx, &judged, &requirements) };
+            let cures = cures(cx, &failing);
+            let why = worst.failing.first().map(|failure| failure.why.clone()).unwrap_or_default();
+            let draft = out.finding(
                 &worst.used.origin,
                 format!(
                     "the image ships CUDA {version} (`{}`); it does not run on {}{from}",
@@ -50,8 +56,8 @@ impl Rule for DriverTooOld {
             )
             .verdict(worst.verdict())
             .pools(worst.pools())
-            .help(super::cures(cx, worst))
-            .emit();
+            .help(in_words(&cures).map_or_else(|| why.clone(), |cures| format!("{cures} ({why})")));
+            offer(draft, cx, &failing, &cures).emit();
             return;
         }
         if let Some(forward) = judged.iter().find(|judged| !judged.forward.is_empty()) {
@@ -79,4 +85,13 @@ impl Rule for DriverTooOld {
             );
         }
     }
+}
+
+/// What could be changed: the base's tag, when everything that fails comes with the base.
+fn failing<'a>(cx: &Context<'a>, judged: &[Judged<'a>], requirements: &'a [String]) -> Failing<'a> {
+    let base = cx.facts.final_base().filter(|base| {
+        let mut failing = judged.iter().filter(|judged| !judged.failing.is_empty());
+        failing.all(|judged| judged.used.kind == CudaUseKind::Base && judged.used.origin == base.origin)
+    });
+    Failing { base, requirements, ..Failing::default() }
 }

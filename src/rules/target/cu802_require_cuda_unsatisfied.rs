@@ -4,6 +4,7 @@ use super::requirements::{Requirements, read};
 use crate::compat::require::evaluate_drivers;
 use crate::compat::{Gpu, HostProfile, Pool, RangeWord};
 use crate::diagnostics::{RuleId, Severity, VerdictWord};
+use crate::rules::cures::{Failing, cures, in_words, offer};
 use crate::rules::judgement::{describe, gpus};
 use crate::rules::{Context, Rule, Sink};
 
@@ -49,17 +50,26 @@ impl Rule for RequireCudaUnsatisfied {
         };
         let mut pools: Vec<String> = refused.iter().filter_map(|(pool, _)| pool.name.clone()).collect();
         pools.dedup();
-        out.finding(
+        // Only what comes with the base goes with its tag.
+        let base = cx.facts.final_base().filter(|base| base.origin == origin && expressions.len() == 1);
+        let failing = Failing {
+            cuda: base.and_then(|base| base.cuda),
+            base,
+            requirements: &expressions,
+            ..Failing::default()
+        };
+        let cures = if checked { cures(cx, &failing) } else { Vec::new() };
+        let draft = out.finding(
             &origin,
             format!("NVIDIA_REQUIRE_CUDA refuses {}: `{}`; {consequence}", describe(refused.iter().copied()), short(&message)),
         )
         .severity(if checked { Severity::Error } else { Severity::Info })
         .verdict(if all_refused { VerdictWord::None } else { VerdictWord::Some })
         .pools(pools)
-        .help(super::accepted_tag(cx, &refused).unwrap_or_else(|| {
-            "use a tag whose requirement accepts these drivers, another driver branch, or state what the program really needs (`cuda>=X.0` of its major)".to_owned()
-        }))
-        .emit();
+        .help(in_words(&cures).unwrap_or_else(|| {
+            "where the program runs on these drivers, state what it really needs (`cuda>=X.0` of its major)".to_owned()
+        }));
+        offer(draft, cx, &failing, &cures).emit();
     }
 }
 

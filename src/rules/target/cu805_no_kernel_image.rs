@@ -1,8 +1,10 @@
 //! CU805: no code for a GPU of the target.
 
 use super::device_code::{all, listed};
-use crate::compat::{DriverPoint, HostDriver, Question, Verdict, judge};
+use crate::compat::cure::Cure;
+use crate::compat::{DriverPoint, DriverSet, HostDriver, Question, Verdict, judge};
 use crate::diagnostics::{RuleId, VerdictWord};
+use crate::rules::cures::{Failing, cures, in_words, offer};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct NoKernelImage;
@@ -28,6 +30,7 @@ impl Rule for NoKernelImage {
         else {
             return;
         };
+        let any = DriverSet::single(newest.version.clone(), cx.tables.drivers());
         for code in all(cx) {
             let missing: Vec<_> = gpus
                 .iter()
@@ -49,14 +52,30 @@ impl Rule for NoKernelImage {
                 cx.target.pools().iter().filter(|pool| {
                     pool.gpus.iter().any(|gpu| missing.iter().any(|missing| **missing == gpu))
                 });
-            out.finding(
+            let failing = Failing {
+                cuda: code.toolkit,
+                code: Some(&code.code),
+                torch: code.torch,
+                any_driver: Some(&any),
+                ..Failing::default()
+            };
+            let mut cures = cures(cx, &failing);
+            // Machine code that a wheel or a file has not is nothing that a build of this image adds, and no driver brings it.
+            cures.retain(|cure| match cure {
+                Cure::Architecture { .. } | Cure::PtxFor { .. } => code.built,
+                Cure::WheelIndex { .. } => true,
+                _ => false,
+            });
+            let draft = out.finding(
                 &code.origin,
                 format!("no code for {}: {} has {}", names.join(", "), code.what, listed(&code.code)),
             )
             .verdict(VerdictWord::None)
             .pools(pools.filter_map(|pool| pool.name.clone()))
-            .help("add the architecture to the build, keep PTX for it (+PTX), or use a wheel that has it")
-            .emit();
+            .help(in_words(&cures).unwrap_or_else(|| {
+                "the code must come from a build for this architecture, by a toolkit that knows it".to_owned()
+            }));
+            offer(draft, cx, &failing, &cures).emit();
         }
     }
 }

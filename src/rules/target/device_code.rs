@@ -5,11 +5,11 @@ use std::sync::Arc;
 use crate::compat::tables::image::Arch;
 use crate::compat::verdict::Ptx;
 use crate::compat::{DeviceCode, SmSuffix, SmTarget};
-use crate::facts::{CudaUseKind, Origin};
+use crate::facts::{CudaUseKind, Origin, PythonRequirement};
 use crate::rules::Context;
 
 /// A piece of device code that a GPU must find something in.
-pub(super) struct Code {
+pub(super) struct Code<'a> {
     /// The code.
     pub(super) code: DeviceCode,
     /// CUDA version of the compiler, for PTX whose ISA version is not known.
@@ -18,10 +18,14 @@ pub(super) struct Code {
     pub(super) what: String,
     /// Its place.
     pub(super) origin: Origin,
+    /// Whether a list of the build makes it, so that another list makes other code.
+    pub(super) built: bool,
+    /// The torch wheel that brings it.
+    pub(super) torch: Option<&'a PythonRequirement>,
 }
 
 /// Everything that is fully known.
-pub(super) fn all(cx: &Context<'_>) -> Vec<Code> {
+pub(super) fn all<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
     let mut found = lists(cx);
     found.extend(wheels(cx));
     found.extend(files(cx));
@@ -29,7 +33,7 @@ pub(super) fn all(cx: &Context<'_>) -> Vec<Code> {
 }
 
 /// Lists of architectures of builds whose output is shipped.
-fn lists(cx: &Context<'_>) -> Vec<Code> {
+fn lists<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
     let facts = cx.facts;
     let mut found = Vec::new();
     for list in facts.arch_lists.iter().filter(|list| list.complete && facts.is_shipped(list.stage)) {
@@ -48,13 +52,15 @@ fn lists(cx: &Context<'_>) -> Vec<Code> {
             toolkit: facts.base_of(list.stage).and_then(|base| base.cuda),
             what: format!("`{}`", list.raw),
             origin: list.origin.clone(),
+            built: true,
+            torch: None,
         });
     }
     found
 }
 
 /// PyTorch wheels whose CUDA is known, by the table of their code.
-fn wheels(cx: &Context<'_>) -> Vec<Code> {
+fn wheels<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
     let facts = cx.facts;
     let arch = Arch::from_word(cx.target.architecture());
     let mut found = Vec::new();
@@ -85,13 +91,15 @@ fn wheels(cx: &Context<'_>) -> Vec<Code> {
             toolkit: Some(used.version.minor_only()),
             what,
             origin: requirement.origin.clone(),
+            built: false,
+            torch: Some(requirement),
         });
     }
     found
 }
 
 /// Files of a built image. NVIDIA's own libraries choose by themselves and are left out.
-fn files(cx: &Context<'_>) -> Vec<Code> {
+fn files<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
     let Some(image) = &cx.facts.image else { return Vec::new() };
     image
         .device_code
@@ -107,6 +115,8 @@ fn files(cx: &Context<'_>) -> Vec<Code> {
             toolkit: None,
             what: Arc::clone(&file.path).to_string(),
             origin: file.origin.clone(),
+            built: false,
+            torch: None,
         })
         .collect()
 }

@@ -1,14 +1,18 @@
 //! The nearest of several known words to an unknown one, for "did you mean".
 
 /// The word of `known` nearest to `word` by edit distance (letters' case aside), if it is near enough to be meant:
-/// at most a third of the longer word's letters differ, and at least one may. Ties go to the first.
+/// at most a third of the longer word's letters differ, up to five, and at least one may. Ties go to the first. Words too
+/// long to be compared have none.
 #[must_use]
 pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    if word.len() > MAX_WORD {
+        return None;
+    }
     let lower = word.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
     for candidate in known {
         let length = lower.chars().count().max(candidate.chars().count());
-        let bound = (length / 3).max(1);
+        let bound = (length / 3).clamp(1, 5);
         let distance = edit_distance(&lower, &candidate.to_lowercase());
         if distance <= bound && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
@@ -18,7 +22,7 @@ pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Opti
 }
 
 /// Longest word that is compared; longer ones are cut, so that hostile input costs no more than this squared.
-const MAX_WORD: usize = 64;
+const MAX_WORD: usize = 128;
 
 /// Least number of inserted, removed, replaced or swapped neighbouring letters between two words.
 #[must_use]
@@ -63,5 +67,12 @@ mod tests {
         assert_eq!(nearest("toolkti", ["toolkit", "branch"]), Some("toolkit"));
         assert_eq!(nearest("xyz", ["toolkit", "branch"]), None);
         assert_eq!(nearest("Branhc", ["toolkit", "branch"]), Some("branch"));
+        assert_eq!(nearest("CU31", ["CU301", "CU601"]), Some("CU301"));
+        assert_eq!(
+            nearest("driver-packge-in-image", ["driver-package-in-image", "x"]),
+            Some("driver-package-in-image")
+        );
+        assert_eq!(nearest("zebra", ["CU301"]), None);
+        assert_eq!(nearest(&"C".repeat(100_000), ["CU301"]), None);
     }
 }

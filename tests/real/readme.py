@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+"""Print the commands of a README as it gives them to a newcomer, one a line.
+
+    readme.py README.md test|run
+
+Taken from fenced code blocks: lines that begin with `cargo test` or `cargo run`, with or without a `$` prompt. It is an
+error when there is no test command, or fewer than two run commands.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+
+def commands(text, verb):
+    found = []
+    for block in re.findall(r"^```[^\n]*\n(.*?)^```", text, re.M | re.S):
+        # A line that ends in a backslash goes on.
+        for line in block.replace("\\\n", " ").splitlines():
+            match = re.match(rf"(?:\$ )?(cargo {verb}\b.*)", line)
+            if match and match[1].strip() not in found:
+                found.append(match[1].strip())
+    return found
+
+
+def main():
+    path, verb = sys.argv[1:]
+    found = commands(Path(path).read_text(encoding="utf-8"), verb)
+    least = {"test": 1, "run": 2}[verb]
+    if len(found) < least:
+        sys.exit(f"{path}: {len(found)} `cargo {verb}` command(s) in code blocks, expected at least {least}")
+    print("\n".join(found))
+
+
+if __name__ == "__main__":
+    main()
