@@ -112,7 +112,11 @@ fn of_step(step: &Step<'_>, lists: &mut Vec<ArchList>) {
         Action::Build(_) | Action::Python(_) | Action::RunScript { .. } | Action::Program
     );
     let Some(program) = program.filter(|_| builds) else { return };
-    if matches!(program.name, "sed" | "grep" | "test" | "[" | "[[" | "awk" | "perl") {
+    // nvprune and the like choose from code that is there.
+    if matches!(
+        program.name,
+        "sed" | "grep" | "test" | "[" | "[[" | "awk" | "perl" | "nvprune" | "cuobjdump" | "nvdisasm"
+    ) {
         return;
     }
     let words: Vec<Word> = program.args.iter().map(|word| step.executed.word(word)).collect();

@@ -21,10 +21,18 @@ impl Rule for DriverTooOld {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         // What wheels and conda packages bring is CU501's.
-        let uses = cx.facts.cuda.iter().filter(|used| {
-            cx.facts.is_shipped(used.stage) && !matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
-        });
-        let judged = judge_versions(cx, uses);
+        let mut uses: Vec<_> = cx
+            .facts
+            .cuda
+            .iter()
+            .filter(|used| {
+                cx.facts.is_shipped(used.stage)
+                    && !matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
+            })
+            .collect();
+        // Of several places with the same version the one in the final image is named.
+        uses.sort_by_key(|used| !cx.facts.in_final_lineage(used.stage));
+        let judged = judge_versions(cx, uses.into_iter());
         let requirements = read(cx, false).map(|found| found.expressions).unwrap_or_default();
         // The newest version decides; an older one beside it fails for the same reason.
         if let Some(worst) =

@@ -103,7 +103,9 @@ impl<'a, 'c> Collector<'a, 'c> {
     }
 
     fn install(&mut self, facts: &mut Facts, step: &Step<'_>, install: &PythonInstall) {
-        if matches!(install.action, PythonAction::Uninstall | PythonAction::Lock) {
+        if matches!(install.action, PythonAction::Uninstall | PythonAction::Lock)
+            || install.has_flag(&["--dry-run"])
+        {
             return;
         }
         let common = self.common(facts, step, install);
