@@ -11,6 +11,17 @@
 //! Each module is a room with one owner's job; `docs/architecture.md` says which room may use which, and
 //! `tests/architecture.rs` enforces it.
 
+// Input must not reach these; tests may.
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
 pub mod cli;
 pub mod compat;
 pub mod config;

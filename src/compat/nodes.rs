@@ -89,10 +89,9 @@ pub fn parse_nodes(text: &str, tables: &Tables) -> Result<NodePools, NodesError>
         }
     };
     let mut result = NodePools::default();
-    let mut pools: BTreeMap<
-        (Option<DriverVersion>, Option<String>, Option<ComputeCapability>, bool),
-        Vec<String>,
-    > = BTreeMap::new();
+    /// Driver, product, compute capability, and whether the nodes slice their GPUs.
+    type Kind = (Option<DriverVersion>, Option<String>, Option<ComputeCapability>, bool);
+    let mut pools: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
     for Node { metadata } in nodes {
         let labels = Labels(&metadata.labels);
         if !labels.has_gpu() {

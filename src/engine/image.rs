@@ -128,7 +128,7 @@ fn read_layers(found: &Image, source: &dyn Source, options: &Options) -> Scanned
             digest: descriptor.id().map_or_else(|| Arc::from(""), |digest| Arc::from(digest.to_string())),
             diff_id: descriptor.diff_id.as_ref().map(|digest| Arc::from(digest.to_string())),
             created_by: descriptor.created_by.as_deref().map(Arc::from),
-            size: u64::try_from(descriptor.size.unwrap_or(0)).unwrap_or(0),
+            size: descriptor.size.unwrap_or(0),
             complete: outcome.complete,
         });
         collected.push(layer);

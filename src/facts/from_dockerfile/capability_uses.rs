@@ -134,14 +134,12 @@ fn utility_of_command(command: &Command, uses: &mut Uses) {
         return;
     }
     let place = (command.stage, &command.origin);
-    match command.program.as_deref() {
-        Some(
-            program @ ("nvidia-smi" | "nvtop" | "nvitop" | "gpustat" | "dcgmi" | "nv-hostengine"
-            | "dcgm-exporter"),
-        ) => {
-            uses.push(Capability::Utility, program, place);
-        }
-        _ => {}
+    if let Some(
+        program @ ("nvidia-smi" | "nvtop" | "nvitop" | "gpustat" | "dcgmi" | "nv-hostengine"
+        | "dcgm-exporter"),
+    ) = command.program.as_deref()
+    {
+        uses.push(Capability::Utility, program, place);
     }
     if command.code.as_deref().is_some_and(|code| contains_word(code, "nvidia-smi")) {
         uses.push(Capability::Utility, "nvidia-smi", place);

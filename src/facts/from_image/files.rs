@@ -100,7 +100,7 @@ fn one_file(
         };
         // A runtime inside one of NVIDIA's libraries is often older than the toolkit that it ships with.
         if let Some(version) = version
-            && !(vendor && !shared)
+            && (!vendor || shared)
             && !foreign
         {
             facts.cuda.push(CudaUse {

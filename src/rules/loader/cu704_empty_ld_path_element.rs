@@ -22,7 +22,7 @@ impl Rule for EmptyLdPathElement {
         for set in
             facts.env_sets.iter().filter(|set| set.name == VARIABLE && facts.in_final_lineage(set.stage))
         {
-            let nothing_before = matches!(&set.previous, None) || set.previous == Some(Some(String::new()));
+            let nothing_before = set.previous.is_none() || set.previous == Some(Some(String::new()));
             if !set.references_self || set.references_self_conditionally || !nothing_before {
                 continue;
             }
