@@ -4,13 +4,15 @@
     compare.py --cudalint target/release/cudalint [--hadolint hadolint] [--files 1000] [--runs 5] [--more DIR]
 
 Prints: the time of whole processes over all files, per file and as a ratio; files per second on one and two threads; the
-cost against file size from 1 KB to 5 MB. Every figure is the median of several runs; nothing is asserted. --more adds the
-Dockerfiles below a folder to the generated ones.
+cost against file size from 1 KB to 5 MB. Every figure is the median of several runs; nothing is asserted. On a machine that
+does other work at the same time, processor time (CPU) is the figure to compare. --more adds the Dockerfiles below a folder
+to the generated ones.
 """
 
 import argparse
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -23,16 +25,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import make_corpus  # noqa: E402
 
 
+class Timing:
+    """Wall and processor time of some runs of a command, in seconds."""
+
+    def __init__(self, walls, processors):
+        self.walls, self.wall, self.processor = walls, statistics.median(walls), statistics.median(processors)
+
+
 def timed(command, runs, **env):
-    """Median and spread of the wall time of a command, in seconds; a status above 1 stops the measurement."""
-    seconds = []
+    """Runs a command several times; a status above 1 stops the measurement."""
+    walls, processors = [], []
     for _ in range(runs):
-        began = time.perf_counter()
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(command, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
-        seconds.append(time.perf_counter() - began)
+        walls.append(time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processors.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         if done.returncode > 1:
             sys.exit(f"{command[0]} ended with {done.returncode}: {done.stderr.decode(errors='replace')[:500]}")
-    return statistics.median(seconds), min(seconds), max(seconds)
+    return Timing(walls, processors)
 
 
 def row(*cells):
@@ -49,8 +60,8 @@ def milliseconds(seconds):
     return f"{seconds * 1000:.3f}" if seconds < 0.01 else f"{seconds * 1000:.1f}"
 
 
-def span(measured):
-    return f"{milliseconds(measured[0])} ({milliseconds(measured[1])} to {milliseconds(measured[2])})"
+def span(timing):
+    return f"{milliseconds(timing.wall)} ({milliseconds(min(timing.walls))} to {milliseconds(max(timing.walls))})"
 
 
 def corpus(folder, count, more):
@@ -66,47 +77,51 @@ def corpus(folder, count, more):
 
 
 def compare(cudalint, hadolint, folder, paths, runs):
-    total = sum(path.stat().st_size for path in paths)
-    print(f"\n{len(paths)} files, {total / 1e6:.2f} MB, median {statistics.median(p.stat().st_size for p in paths):.0f} bytes; "
+    total, count = sum(path.stat().st_size for path in paths), len(paths)
+    print(f"\n{count} files, {total / 1e6:.2f} MB, median {statistics.median(p.stat().st_size for p in paths):.0f} bytes; "
           f"{runs} runs, median (least to most)")
-    table("whole process over all files", "ms", "ms per file", "files/s")
+
+    def line(name, timing):
+        row(name, span(timing), milliseconds(timing.processor), milliseconds(timing.wall / count), f"{timing.processor / count * 1000:.3f}", f"{count / timing.wall:.0f}")
+
+    table("whole process over all files", "wall ms", "CPU ms", "wall ms per file", "CPU ms per file", "files/s")
     ours = {}
     for threads in (1, 2):
-        measured = timed([cudalint, "--offline", "--isolated", "--format", "json", str(folder)], runs, RAYON_NUM_THREADS=str(threads))
-        ours[threads] = measured[0]
-        row(f"cudalint, {threads} thread{'s' * (threads > 1)}", span(measured), milliseconds(measured[0] / len(paths)), f"{len(paths) / measured[0]:.0f}")
-    theirs = None
+        ours[threads] = timed([cudalint, "--offline", "--isolated", "--format", "json", str(folder)], runs, RAYON_NUM_THREADS=str(threads))
+        line(f"cudalint, {threads} thread{'s' * (threads > 1)}", ours[threads])
     if hadolint:
-        # It takes a second or more a hundred files: fewer runs are enough.
-        measured = timed([hadolint, "--no-fail", *map(str, paths)], max(1, min(runs, 3)))
-        theirs = measured[0]
-        row("hadolint, one process", span(measured), milliseconds(theirs / len(paths)), f"{len(paths) / theirs:.0f}")
+        # It takes a minute or so: fewer runs are enough.
+        theirs = timed([hadolint, "--no-fail", *map(str, paths)], min(runs, 3))
+        line("hadolint, one process", theirs)
 
-    some = paths[:: max(1, len(paths) // 20)][:20]
-    table("a process per file (20 files)", "ms per file")
-    ours_each = sum(timed([cudalint, "--offline", "--isolated", str(path)], 3)[0] for path in some) / len(some)
-    row("cudalint", milliseconds(ours_each))
+    some = paths[:: max(1, count // 20)][:20]
+    table("a process per file (20 files)", "wall ms per file", "CPU ms per file")
+    each = {"cudalint": [timed([cudalint, "--offline", "--isolated", str(path)], min(runs, 3)) for path in some]}
     if hadolint:
-        theirs_each = sum(timed([hadolint, "--no-fail", str(path)], 3)[0] for path in some) / len(some)
-        row("hadolint", milliseconds(theirs_each))
+        each["hadolint"] = [timed([hadolint, "--no-fail", str(path)], min(runs, 3)) for path in some]
+    mean = {name: (statistics.mean(t.wall for t in timings), statistics.mean(t.processor for t in timings)) for name, timings in each.items()}
+    for name, (wall, processor) in mean.items():
+        row(name, milliseconds(wall), milliseconds(processor))
     print()
-    if theirs:
-        print(f"ratio, hadolint to cudalint, all files in one process: {theirs / ours[1]:.0f} (1 thread), {theirs / ours[2]:.0f} (2 threads)")
-        print(f"ratio, hadolint to cudalint, a process per file: {theirs_each / ours_each:.1f}")
-    print(f"2 threads against 1: {ours[1] / ours[2]:.2f} times as fast")
+    if hadolint:
+        print(f"hadolint / cudalint, all files in one process: wall {theirs.wall / ours[1].wall:.0f} (1 thread), {theirs.wall / ours[2].wall:.0f} (2 threads); "
+              f"CPU {theirs.processor / ours[1].processor:.0f}")
+        print(f"hadolint / cudalint, a process per file: wall {mean['hadolint'][0] / mean['cudalint'][0]:.1f}, CPU {mean['hadolint'][1] / mean['cudalint'][1]:.1f}")
+    print(f"cudalint on 2 threads against 1: {ours[1].wall / ours[2].wall:.2f} times as fast")
 
 
 def sizes(cudalint, folder, runs, largest):
-    start = timed([cudalint, "--offline", "--isolated", str(write(folder, "empty", "FROM scratch\n"))], runs)[0]
-    print(f"\nStarting and ending a process with a one-line file takes {milliseconds(start)} ms; it is part of every figure below.")
-    table("size", "instructions: ms", "ns/byte without start", "a single RUN: ms", "ns/byte without start")
+    command = [cudalint, "--offline", "--isolated", "--format", "json"]
+    start = timed([*command, str(write(folder, "empty", "FROM scratch\n"))], runs).processor
+    print(f"\nA process with a one-line file takes {milliseconds(start)} ms of CPU; the columns per byte leave it out.")
+    table("size", "instructions: wall ms", "CPU ms", "CPU ns/byte", "a single RUN: wall ms", "CPU ms", "CPU ns/byte")
     for size in (1_000, 10_000, 100_000, 1_000_000, 5_000_000):
         if size > largest:
             continue
         cells = []
         for text in (make_corpus.sized(size, 1), make_corpus.one_run(size)):
-            measured = timed([cudalint, "--offline", "--isolated", "--format", "json", str(write(folder, f"size-{size}", text))], runs)[0]
-            cells += [milliseconds(measured), f"{max(0.0, measured - start) / len(text) * 1e9:.0f}"]
+            timing = timed([*command, str(write(folder, f"size-{size}", text))], runs)
+            cells += [milliseconds(timing.wall), milliseconds(timing.processor), f"{max(0.0, timing.processor - start) / len(text) * 1e9:.0f}"]
         row(f"{size // 1000} KB", *cells)
 
 

@@ -221,9 +221,8 @@ mod tests {
 
     #[test]
     fn counts_days_between_days() {
-        let between = |later: &str, earlier: &str| {
-            later.parse::<Date>().unwrap().days_since(earlier.parse().unwrap())
-        };
+        let between =
+            |later: &str, earlier: &str| later.parse::<Date>().unwrap().days_since(earlier.parse().unwrap());
         assert_eq!(between("2000-02-29", "1970-01-01"), 11_016);
         assert_eq!(between("2026-11-25", "1970-01-01"), 20_782);
         assert_eq!(between("2100-03-01", "1970-01-01"), 47_541);
@@ -236,9 +235,17 @@ mod tests {
         for good in ["2026-11-04", "2018-05"] {
             assert_eq!(good.parse::<PartialDate>().unwrap().to_string(), good);
         }
-        for wrong in
-            ["", "2026", "2026-13", "2026-1-1", "2026-11-32", "2026-02-30", "2026-11-04-1", "26-11-04", "2026-11-"]
-        {
+        for wrong in [
+            "",
+            "2026",
+            "2026-13",
+            "2026-1-1",
+            "2026-11-32",
+            "2026-02-30",
+            "2026-11-04-1",
+            "26-11-04",
+            "2026-11-",
+        ] {
             assert!(wrong.parse::<PartialDate>().is_err(), "{wrong}");
         }
         assert!("2026-11".parse::<PartialDate>().unwrap() < "2026-11-01".parse::<PartialDate>().unwrap());
@@ -251,7 +258,10 @@ mod tests {
         let day = |text: &str| text.parse::<Date>().unwrap();
         assert!(!partial("2026-11").is_over(day("2026-11-30")));
         assert!(partial("2026-11").is_over(day("2026-12-01")));
-        assert!(partial("2026-11-04").is_over(day("2026-11-05")) && !partial("2026-11-04").is_over(day("2026-11-04")));
+        assert!(
+            partial("2026-11-04").is_over(day("2026-11-05"))
+                && !partial("2026-11-04").is_over(day("2026-11-04"))
+        );
         assert_eq!(partial("2026-11").months_since(partial("2024-12-31")), 23);
         assert_eq!(partial("2024-12").months_since(partial("2026-11")), -23);
     }

@@ -58,7 +58,9 @@ fn test_only(files: &[PathBuf]) -> Vec<PathBuf> {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         for (at, _) in lines.iter().enumerate().filter(|(_, line)| **line == "#[cfg(test)]") {
             let item = lines[at + 1..].iter().find(|line| !line.starts_with("#[")).unwrap();
-            let Some((_, name)) = item.strip_suffix(';').and_then(|item| item.rsplit_once("mod ")) else { continue };
+            let Some((_, name)) = item.strip_suffix(';').and_then(|item| item.rsplit_once("mod ")) else {
+                continue;
+            };
             let folder = match file.file_stem().unwrap().to_str().unwrap() {
                 "mod" | "lib" | "main" => file.parent().unwrap().to_owned(),
                 _ => file.with_extension(""),
@@ -152,7 +154,8 @@ fn rooms_use_only_what_the_table_allows() {
 
 #[test]
 fn the_document_draws_the_same_arrows() {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md")).unwrap();
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md")).unwrap();
     let mut rows = 0;
     for row in text.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();

@@ -212,7 +212,11 @@ fn compatibility_questions() {
         let mut args = words("compat --isolated --format json");
         args.extend(words(line));
         let (status, answer) = json(&args);
-        assert_eq!((answer["verdict"].as_str(), answer["satisfied"].as_bool()), (Some(*verdict), *satisfied), "{line}");
+        assert_eq!(
+            (answer["verdict"].as_str(), answer["satisfied"].as_bool()),
+            (Some(*verdict), *satisfied),
+            "{line}"
+        );
         assert!(!answer["reasons"].as_array().unwrap().is_empty(), "{line}");
         assert_eq!(answer["schema"], "cudalint/1");
         assert_eq!(status, i32::from(*satisfied == Some(false)), "{line}");
@@ -256,13 +260,20 @@ fn configuration_fleets_and_nodes() {
     assert_eq!((status, errors.as_str()), (2, "error: there is no fleet `prud`; did you mean `prod`?\n"));
     write("bad.toml", "[target]\ndriver = \"5x5\"\n");
     let (status, _, errors) = ask("compat --cuda 12.4 --config bad.toml");
-    assert!(status == 2 && errors.starts_with("bad.toml:2:10: error: driver specification `5x5`"), "{errors}");
+    assert!(
+        status == 2 && errors.starts_with("bad.toml:2:10: error: driver specification `5x5`"),
+        "{errors}"
+    );
     assert!(errors.contains("driver = \"5x5\""), "the line is shown: {errors}");
     let nodes = r#"{"items":[{"metadata":{"name":"n1","labels":{"nvidia.com/gpu.product":"Tesla-T4","nvidia.com/cuda.driver-version.full":"470.57.02"}}}]}"#;
     write("nodes.json", nodes);
     let (status, out, _) = ask("compat --cuda 11.4 --nodes nodes.json");
     assert!(status == 0 && out.starts_with("n1: CUDA 11.4 on driver 470.57.02 with Tesla T4: runs"), "{out}");
-    let piped = cudalint().args(words("compat --isolated --cuda 11.4 --nodes -")).write_stdin(nodes).output().unwrap();
+    let piped = cudalint()
+        .args(words("compat --isolated --cuda 11.4 --nodes -"))
+        .write_stdin(nodes)
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8(piped.stdout).unwrap(), out);
 }
 
@@ -347,7 +358,9 @@ fn pages_errors_and_the_catalogue() {
     let (status, _, errors) = run(&words("explain driver-to-old"));
     assert!(status == 2 && errors.contains("near rules: CU801 driver-too-old"), "{errors}");
     let (status, rules) = json(&words("rules --format json"));
-    assert!(status == 0 && rules["rules"].as_array().unwrap().iter().any(|rule| rule["name"] == "driver-too-old"));
+    assert!(
+        status == 0 && rules["rules"].as_array().unwrap().iter().any(|rule| rule["name"] == "driver-too-old")
+    );
 }
 
 #[test]
@@ -360,7 +373,10 @@ fn a_matrix_of_a_dockerfile() {
     let (status, out, errors) = run(&args);
     assert_eq!(status, 0, "{errors}");
     assert!(out.lines().next().unwrap().ends_with("Dockerfile: CUDA 12.4.1"), "{out}");
-    assert!(out.contains("545     ! refused  ! refused\n"), "the image's requirement has no exception for 545: {out}");
+    assert!(
+        out.contains("545     ! refused  ! refused\n"),
+        "the image's requirement has no exception for 545: {out}"
+    );
     assert!(out.contains("550     ✓ ok       ✓ ok\n"), "{out}");
     assert!(out.contains("NVIDIA_REQUIRE_CUDA refuses driver 545"), "{out}");
     args.extend(words("--format json"));

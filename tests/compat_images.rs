@@ -90,7 +90,8 @@ fn suggestions_are_published() {
         "12.7-cudnn8-runtime-centos7",
         "11.3.1-cudnn-base-debian12",
     ] {
-        let TagStatus::NeverPublished { suggestion: Some(suggestion), .. } =
+        let (TagStatus::NeverPublished { suggestion: Some(suggestion), .. }
+        | TagStatus::NoLongerListed { suggestion: Some(suggestion) }) =
             cuda_tag(tag, Tables::builtin()).status
         else {
             panic!("{tag}")

@@ -1,6 +1,12 @@
 //! `--resolve-base`: the environment of a base image known by its config alone, the cache, and failing registries.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
 
 #[path = "support/oci.rs"]
 mod oci;
@@ -80,7 +86,8 @@ fn cudalint(folder: &Path, args: &[&str]) -> Output {
         .args(args)
         .output()
         .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(!said.contains(CANARY) && !said.contains(BASIC.strip_prefix("Basic ").unwrap()), "{said}");
     output
 }
@@ -96,7 +103,10 @@ fn check(folder: &Path, more: &[&str]) -> (Value, i32) {
 
 fn rules(json: &Value) -> Vec<String> {
     let findings = json["inputs"][0]["findings"].as_array().unwrap();
-    findings.iter().map(|finding| format!("{}@{}", finding["rule"].as_str().unwrap(), finding["location"]["line"])).collect()
+    findings
+        .iter()
+        .map(|finding| format!("{}@{}", finding["rule"].as_str().unwrap(), finding["location"]["line"]))
+        .collect()
 }
 
 fn problems(json: &Value) -> String {
@@ -104,7 +114,9 @@ fn problems(json: &Value) -> String {
 }
 
 fn dockerfile(host: &str) -> String {
-    format!("FROM {host}/team/base:1\nENV NVIDIA_DRIVER_CAPABILITIES=utility\nENV LD_LIBRARY_PATH=/opt/lib\nRUN pip install torch==2.5.1\n")
+    format!(
+        "FROM {host}/team/base:1\nENV NVIDIA_DRIVER_CAPABILITIES=utility\nENV LD_LIBRARY_PATH=/opt/lib\nRUN pip install torch==2.5.1\n"
+    )
 }
 
 #[test]
@@ -120,7 +132,8 @@ fn a_private_base_is_known_by_its_config() {
     assert_eq!(json["inputs"][0]["complete"], true);
     assert!(server.asked("/blobs/").len() <= 2, "a config, and a login before it");
 
-    let output = cudalint(folder.path(), &["Dockerfile", "--isolated", "--format", "json", "--driver", "470"]);
+    let output =
+        cudalint(folder.path(), &["Dockerfile", "--isolated", "--format", "json", "--driver", "470"]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let found = rules(&json);
     assert!(!found.contains(&"CU701@3".to_owned()) && !found.contains(&"CU801@1".to_owned()), "{found:?}");
@@ -134,7 +147,8 @@ fn the_second_run_asks_for_the_digest_only() {
     let before = server.requests().len();
     let (second, _) = check(folder.path(), &[]);
     assert_eq!(first, second);
-    let methods: Vec<String> = server.requests()[before..].iter().map(|request| request.method.clone()).collect();
+    let methods: Vec<String> =
+        server.requests()[before..].iter().map(|request| request.method.clone()).collect();
     // The first of them meets the demand to log in.
     assert_eq!(methods, ["HEAD", "HEAD"]);
 
@@ -187,7 +201,11 @@ fn a_reference_by_digest_asks_nothing_twice_and_platforms_differ() {
 fn each_base_is_asked_for_once_a_run() {
     let server = server();
     let folder = folder(&server.host, &dockerfile(&server.host));
-    std::fs::write(folder.path().join("other.Dockerfile"), format!("FROM {0}/team/base:1 AS a\nFROM {0}/team/base:1\n", server.host)).unwrap();
+    std::fs::write(
+        folder.path().join("other.Dockerfile"),
+        format!("FROM {0}/team/base:1 AS a\nFROM {0}/team/base:1\n", server.host),
+    )
+    .unwrap();
     cudalint(folder.path(), &["Dockerfile", "other.Dockerfile", "--isolated", "--resolve-base"]);
     let heads = server.requests().iter().filter(|request| request.method == "HEAD").count();
     assert_eq!(heads, 2, "one, and its login");
@@ -200,7 +218,10 @@ fn what_cannot_be_read_is_a_problem_at_its_from() {
     let folder = folder(&server.host, &text);
     let (json, status) = check(folder.path(), &["--fail-on", "never"]);
     let said = problems(&json);
-    assert!(said.contains("base image") && said.contains("could not be read") && said.contains("stays unknown"), "{said}");
+    assert!(
+        said.contains("base image") && said.contains("could not be read") && said.contains("stays unknown"),
+        "{said}"
+    );
     assert_eq!((json["inputs"][0]["complete"].as_bool(), status), (Some(true), 0), "the registry answered");
 
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -33,7 +33,11 @@ fn check(text: &str, pools: &[&str]) -> InputOutcome {
 }
 
 fn finding<'o>(outcome: &'o InputOutcome, rule: &str) -> &'o Finding {
-    let found = outcome.findings.iter().map(|reported| &reported.finding).find(|finding| finding.rule.as_str() == rule);
+    let found = outcome
+        .findings
+        .iter()
+        .map(|reported| &reported.finding)
+        .find(|finding| finding.rule.as_str() == rule);
     found.unwrap_or_else(|| panic!("no {rule} in {:#?}", outcome.findings))
 }
 
@@ -71,7 +75,10 @@ fn a_base_gets_another_tag_or_driver() {
 #[test]
 fn a_cure_must_hold_in_every_pool() {
     // 11.8 has no machine code for Blackwell, so its tag would trade one pool for the other.
-    assert_eq!(offers(OLD, &["470 rtx3090", "570 b200"], "CU801"), ["update the driver to 525.60.13 or newer"]);
+    assert_eq!(
+        offers(OLD, &["470 rtx3090", "570 b200"], "CU801"),
+        ["update the driver to 525.60.13 or newer"]
+    );
     let both = offers(OLD, &["470 rtx3090", "525 a10"], "CU801");
     assert_eq!(both.first().map(String::as_str), Some("build on nvidia/cuda:11.8.0-runtime-ubuntu22.04"));
 }
@@ -99,7 +106,10 @@ fn a_refused_driver_gets_a_tag_whose_requirement_accepts_it() {
     let text = "FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\nCOPY app /app\n";
     assert_eq!(offers(text, &["545 l4"], "CU802")[0], "build on nvidia/cuda:12.3.2-runtime-ubuntu22.04");
     let mended = fixed(text, &["545 l4"], "CU802").unwrap();
-    assert!(check(&mended, &["545 l4"]).findings.iter().all(|one| one.finding.rule.as_str() != "CU802"), "{mended}");
+    assert!(
+        check(&mended, &["545 l4"]).findings.iter().all(|one| one.finding.rule.as_str() != "CU802"),
+        "{mended}"
+    );
     // A requirement of the author's own stays when the base changes.
     let own = "FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\nENV NVIDIA_REQUIRE_CUDA=\"cuda>=12.4\"\nCOPY app /app\n";
     let offered = offers(own, &["535 l4"], "CU802");
@@ -111,7 +121,10 @@ fn a_wheel_gets_another_index() {
     let text = "FROM python:3.11-slim\nRUN pip install torch==2.5.1 --index-url https://download.pytorch.org/whl/cu124\n";
     assert_eq!(
         offers(text, &["470 a10"], "CU501"),
-        ["install the cu118 wheels", "update the driver to 525.60.13 or newer; the base image's CUDA does not matter here"]
+        [
+            "install the cu118 wheels",
+            "update the driver to 525.60.13 or newer; the base image's CUDA does not matter here"
+        ]
     );
     assert_eq!(fixed(text, &["470 a10"], "CU501").unwrap(), text.replace("cu124", "cu118"));
     let pinned = "FROM python:3.11-slim\nRUN pip install torch==2.5.1+cu124 --index-url https://download.pytorch.org/whl/cu124\n";
@@ -129,6 +142,7 @@ fn missing_code_gets_an_architecture() {
 #[test]
 fn hosts_that_do_not_check_requirements_are_told_no_cure() {
     let text = "FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\nCOPY app /app\n";
-    let outcome = check_dockerfile("Dockerfile", text.as_bytes(), &NoContext, &options(&["545 l4"], HostProfile::Cdi));
+    let outcome =
+        check_dockerfile("Dockerfile", text.as_bytes(), &NoContext, &options(&["545 l4"], HostProfile::Cdi));
     assert!(finding(&outcome, "CU802").fixes.is_empty());
 }

@@ -13,8 +13,8 @@ use crate::compat::cure::{Cure, Situation, cures};
 use crate::compat::tables::{Arch, PackageVersion};
 use crate::compat::verdict::{RangeAnswer, Reason, ReasonKind, judge_over};
 use crate::compat::{
-    Answer, CompatLibrary, CudaVersion, DeviceCode, DriverSet, DriverSpec, DriverVersion, Gpu, HostDriver, Pool, Ptx, Question,
-    RangeWord, Tables, Truth, Verdict, judge,
+    Answer, CompatLibrary, CudaVersion, DeviceCode, DriverSet, DriverSpec, DriverVersion, Gpu, HostDriver,
+    Pool, Ptx, Question, RangeWord, Tables, Truth, Verdict, judge,
 };
 use crate::report::visible;
 
@@ -38,19 +38,24 @@ impl Program {
 
     fn parse(args: &CompatArgs) -> Result<Self, Stop> {
         let wrong = |what: &str, why: &dyn std::fmt::Display| Stop::usage(format!("{what}: {why}"), None);
-        let cuda = args.cuda.as_deref().map(|text| text.trim().parse::<CudaVersion>().map_err(|why| wrong("--cuda", &why)));
+        let cuda = args
+            .cuda
+            .as_deref()
+            .map(|text| text.trim().parse::<CudaVersion>().map_err(|why| wrong("--cuda", &why)));
         let mut code = DeviceCode::default();
         for word in words(args.sass.as_deref()) {
             code.sass.push(word.parse().map_err(|why| wrong("--sass", &why))?);
         }
         for word in words(args.ptx.as_deref()) {
-            let (target, isa) = word.split_once(':').map_or((word, None), |(target, isa)| (target, Some(isa)));
+            let (target, isa) =
+                word.split_once(':').map_or((word, None), |(target, isa)| (target, Some(isa)));
             let target = target.trim().parse().map_err(|why| wrong("--ptx", &why))?;
             let isa = isa.map(|isa| isa.trim().parse().map_err(|why| wrong("--ptx", &why))).transpose()?;
             code.ptx.push(Ptx { target, isa });
         }
         let package = args.compat_package.as_deref();
-        let package = package.map(|text| text.trim().parse::<PackageVersion>().map_err(|why| wrong("--compat-package", &why)));
+        let package = package
+            .map(|text| text.trim().parse::<PackageVersion>().map_err(|why| wrong("--compat-package", &why)));
         Ok(Self {
             cuda: cuda.transpose()?,
             code: (!code.is_empty()).then_some(code),
@@ -116,7 +121,12 @@ struct CureLine {
 }
 
 /// Answers; the exit status is 1 when it does not run everywhere, 0 when it does or when that cannot be told.
-pub(super) fn run(args: &CompatArgs, data: &[PathBuf], screen: &Screen, out: &mut dyn Write) -> Result<u8, Stop> {
+pub(super) fn run(
+    args: &CompatArgs,
+    data: &[PathBuf],
+    screen: &Screen,
+    out: &mut dyn Write,
+) -> Result<u8, Stop> {
     let config = load_config(&args.config)?;
     let tables = load_tables(data, config.as_ref())?;
     let program = Program::parse(args)?;
@@ -140,7 +150,8 @@ fn answer(program: &Program, aim: Aim, tables: &Tables) -> Result<Whole, Stop> {
     let mut least: Option<DriverVersion> = None;
     for pool in &pools {
         let from = cells.len();
-        let gpus: Vec<Option<&Gpu>> = if pool.gpus.is_empty() { vec![None] } else { pool.gpus.iter().map(Some).collect() };
+        let gpus: Vec<Option<&Gpu>> =
+            if pool.gpus.is_empty() { vec![None] } else { pool.gpus.iter().map(Some).collect() };
         for gpu in gpus {
             let cell = match (&pool.drivers, &pool.l4t) {
                 (Some(set), _) => over_set(program, pool, set, gpu, tables),
@@ -201,7 +212,13 @@ fn deciding(cells: &[Cell]) -> Option<&Cell> {
     with(Some(false)).or_else(|| with(None)).or_else(|| cells.iter().min_by_key(rank))
 }
 
-fn of_answer(pool: &Pool, driver: Option<String>, gpu: Option<&Gpu>, answer: Answer, tables: &Tables) -> Cell {
+fn of_answer(
+    pool: &Pool,
+    driver: Option<String>,
+    gpu: Option<&Gpu>,
+    answer: Answer,
+    tables: &Tables,
+) -> Cell {
     let error = answer.error().map(|code| {
         let row = tables.forward().error(code);
         ErrorLine { code, name: row.map(|row| row.name.clone()), text: row.map(|row| row.text.clone()) }
@@ -243,7 +260,8 @@ fn over_any(
     tables: &Tables,
 ) -> Result<(Cell, Option<DriverVersion>), Stop> {
     let oldest = tables.drivers().oldest().map_or_else(|| "0".to_owned(), |row| row.branch.to_string());
-    let spec = DriverSpec::parse(&format!(">={oldest}"), tables).map_err(|why| Stop::usage(why.to_string(), None))?;
+    let spec = DriverSpec::parse(&format!(">={oldest}"), tables)
+        .map_err(|why| Stop::usage(why.to_string(), None))?;
     let Some(set) = spec.drivers() else { return Ok((of_answer(pool, None, gpu, nothing(), tables), None)) };
     let over = judge_over(&program.question(HostDriver::L4t(""), gpu), set, tables);
     let runs = over.cells.iter().find(|cell| cell.answer.satisfied == Some(true));
@@ -373,6 +391,8 @@ fn write_headline(cell: &Cell, program: &Program, screen: &Screen, out: &mut dyn
     let subject = visible(&subject(program, cell)).into_owned();
     let words = match cell.range.as_ref().map(|range| &range.range) {
         Some(range) if range.word == RangeWord::Some => match &range.from {
+            // Where forward compatibility helps older branches, those between it and native support may fail.
+            Some(from) if range.intervals.len() > 2 => format!("runs from driver {from} on, and on some before"),
             Some(from) => format!("runs from driver {from} on, not before"),
             None => "runs on some of these drivers only".to_owned(),
         },
@@ -389,7 +409,11 @@ fn write_runs(range: &RangeAnswer, screen: &Screen, out: &mut dyn Write) -> io::
         return Ok(());
     }
     for run in &range.cells {
-        let drivers = if run.first == run.last { run.first.to_string() } else { format!("{} to {}", run.first, run.last) };
+        let drivers = if run.first == run.last {
+            run.first.to_string()
+        } else {
+            format!("{} to {}", run.first, run.last)
+        };
         let words = verdict_words(run.answer.verdict, run.answer.satisfied);
         writeln!(out, "  {drivers:<28} {}", paint(run.answer.satisfied).on(words, screen))?;
     }
@@ -429,7 +453,10 @@ mod tests {
 
     fn ask(line: &str) -> (u8, String) {
         let words = line.split_whitespace().map(|word| word.replace('~', " "));
-        let args = Only::try_parse_from(["compat".to_owned(), "--isolated".to_owned()].into_iter().chain(words)).unwrap().args;
+        let args =
+            Only::try_parse_from(["compat".to_owned(), "--isolated".to_owned()].into_iter().chain(words))
+                .unwrap()
+                .args;
         let mut out = Vec::new();
         match run(&args, &[], &Screen::PLAIN, &mut out) {
             Ok(status) => (status, String::from_utf8(out).unwrap()),
@@ -442,7 +469,10 @@ mod tests {
         let (status, text) = ask("--cuda 13.0.2 --driver 535 --gpu a10");
         assert_eq!(status, 1);
         let mut lines = text.lines();
-        assert_eq!(lines.next(), Some("CUDA 13.0.2 on driver 535 with A10: fails, it needs a compat package"));
+        assert_eq!(
+            lines.next(),
+            Some("CUDA 13.0.2 on driver 535 with A10: fails, it needs a compat package")
+        );
         assert!(lines.next().unwrap().starts_with("  ✗ only the compat package"), "{text}");
         assert!(text.contains("at run time: error 35, cudaErrorInsufficientDriver"), "{text}");
         assert!(text.contains("update the driver to 580.65.06 or newer"), "{text}");
@@ -462,6 +492,8 @@ mod tests {
                 "CUDA 12.4 on driver 470..=550 with GeForce RTX 4090: runs from driver 525.60.13 on, not before"
             ]
         );
+        let (_, text) = ask("--cuda 13.0 --driver 535,545,580 --gpu a100 --compat-package 13-0");
+        assert!(text.contains("runs from driver 580.65.06 on, and on some before"), "{text}");
         let (status, text) = ask("--cuda 12.4 --driver >=550");
         assert!(status == 0 && text.contains("are not known and not judged"), "{text}");
     }

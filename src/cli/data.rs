@@ -67,7 +67,8 @@ pub(super) fn text_of(reader: impl Read, limit: u64) -> Result<String, String> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
         return Err(format!("it has more than {limit} bytes"));
     }
-    String::from_utf8(bytes).map_err(|error| format!("it is no UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes)
+        .map_err(|error| format!("it is no UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
 }
 
 /// The answer as JSON.
@@ -154,7 +155,10 @@ fn write_human(
         ("newest CUDA toolkit", summary.newest_toolkit.map(|version| version.to_string())),
         ("newest driver", summary.newest_driver.as_ref().map(ToString::to_string)),
         ("newest nvidia/cuda image", summary.newest_cuda_image.map(|version| version.to_string())),
-        ("forward compatibility", summary.forward_edition.as_ref().map(|edition| format!("edition {edition}"))),
+        (
+            "forward compatibility",
+            summary.forward_edition.as_ref().map(|edition| format!("edition {edition}")),
+        ),
     ];
     for (what, value) in newest {
         writeln!(out, "  {what:<26}{}", value.as_deref().unwrap_or("none"))?;
@@ -236,7 +240,10 @@ mod tests {
         let args = DataArgs { format: PlainFormat::Human };
         assert_eq!(run(&args, Tables::builtin(), today, &Screen::PLAIN, &mut out).unwrap(), 0);
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("days ago") && text.contains("They are old") && text.contains("branch"), "{text}");
+        assert!(
+            text.contains("days ago") && text.contains("They are old") && text.contains("branch"),
+            "{text}"
+        );
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let mut out = Vec::new();
         let args = DataArgs { format: PlainFormat::Json };

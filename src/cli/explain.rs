@@ -89,9 +89,13 @@ fn unknown(text: &str) -> Stop {
     let shown: String = visible(text).chars().take(80).collect();
     let near = near_rules(text);
     let help = if near.is_empty() {
-        "give a rule's id or name (`cudalint rules` lists them), or the text of a run-time error in quotes".to_owned()
+        "give a rule's id or name (`cudalint rules` lists them), or the text of a run-time error in quotes"
+            .to_owned()
     } else {
-        format!("near rules: {}", near.iter().map(|page| format!("{} {}", page.id, page.name)).collect::<Vec<_>>().join(", "))
+        format!(
+            "near rules: {}",
+            near.iter().map(|page| format!("{} {}", page.id, page.name)).collect::<Vec<_>>().join(", ")
+        )
     };
     Stop::usage(format!("`{shown}` is neither a rule nor a run-time error that is known"), Some(&help))
 }
@@ -115,7 +119,8 @@ fn near_rules(text: &str) -> Vec<&'static Page> {
         of(&heads).saturating_mul(3).saturating_add(of(&body))
     };
     let least = words.len().saturating_mul(2).max(2);
-    let mut scored: Vec<(usize, &Page)> = pages().map(|page| (score(page), page)).filter(|(score, _)| *score >= least).collect();
+    let mut scored: Vec<(usize, &Page)> =
+        pages().map(|page| (score(page), page)).filter(|(score, _)| *score >= least).collect();
     scored.sort_by_key(|(score, page)| (std::cmp::Reverse(*score), page.id.clone()));
     for (_, page) in scored {
         if !found.iter().any(|other| other.id == page.id) {
@@ -164,9 +169,14 @@ mod tests {
         let mut out = Vec::new();
         match run(&args, &Screen::PLAIN, &mut out) {
             Ok(status) => (status, String::from_utf8(out).unwrap()),
-            Err(Stop::Usage(troubles)) => {
-                (2, format!("{}; {}", troubles[0].problem.message, troubles[0].problem.help.clone().unwrap_or_default()))
-            }
+            Err(Stop::Usage(troubles)) => (
+                2,
+                format!(
+                    "{}; {}",
+                    troubles[0].problem.message,
+                    troubles[0].problem.help.clone().unwrap_or_default()
+                ),
+            ),
             Err(stop) => (2, stop.text()),
         }
     }
@@ -186,15 +196,25 @@ mod tests {
 
     #[test]
     fn pasted_errors_name_causes_rules_and_tools() {
-        let (status, text) = explain(&["CUDA driver version is insufficient for CUDA runtime version"], PlainFormat::Human);
+        let (status, text) =
+            explain(&["CUDA driver version is insufficient for CUDA runtime version"], PlainFormat::Human);
         assert_eq!(status, 0);
-        for part in ["(error 35)", "CU801 driver-too-old", "What no look at an image can tell", "nvidia-smi", "as of 2026"] {
+        for part in [
+            "(error 35)",
+            "CU801 driver-too-old",
+            "What no look at an image can tell",
+            "nvidia-smi",
+            "as of 2026",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let (_, text) = explain(&["no", "kernel", "image", "is", "available"], PlainFormat::Json);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((json["errors"][0]["id"].as_str(), json["errors"][0]["rules"][0].as_str()), (Some("no-kernel-image"), Some("CU805")));
+        assert_eq!(
+            (json["errors"][0]["id"].as_str(), json["errors"][0]["rules"][0].as_str()),
+            (Some("no-kernel-image"), Some("CU805"))
+        );
         assert_eq!(json["errors"][0]["rule_names"][0], "no-kernel-image");
     }
 

@@ -58,7 +58,8 @@ fn full_version(word: &str) -> Option<DriverVersion> {
 /// `# R36 (release), REVISION: 4.0, GCID: …` is 36.4.0.
 fn jetson_release(text: &str) -> Option<String> {
     let line = text.lines().find(|line| line.contains("REVISION:"))?;
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let digits =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let major = line.trim_start_matches('#').split_whitespace().next()?.strip_prefix('R')?;
     let revision = line.split_once("REVISION:")?.1.split(',').next()?.trim();
     (digits(major) && digits(revision)).then(|| format!("{major}.{revision}"))
@@ -75,7 +76,9 @@ fn ask(program: &Path, patience: Duration) -> Result<DriverVersion, String> {
         .spawn();
     let mut child = match spawned {
         Ok(child) => child,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(format!("there is no {name}")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(format!("there is no {name}"));
+        }
         Err(error) => return Err(format!("{name} cannot be started: {error}")),
     };
     let stdout = child.stdout.take();
@@ -134,14 +137,23 @@ mod tests {
             Some("535.104.05")
         );
         assert_eq!(
-            version("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  565.77  Release Build  (root)\n").as_deref(),
+            version(
+                "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  565.77  Release Build  (root)\n"
+            )
+            .as_deref(),
             Some("565.77")
         );
         assert_eq!(version("NVRM version: something else 12.3\n"), None);
         assert_eq!(version(""), None);
         let jetson = |text: &str| jetson_release(text);
-        assert_eq!(jetson("# R36 (release), REVISION: 4.0, GCID: 37537400, BOARD: generic\n").as_deref(), Some("36.4.0"));
-        assert_eq!(jetson("# R35 (release), REVISION: 4.1, GCID: 33958178\n# KERNEL_VARIANT: oot\n").as_deref(), Some("35.4.1"));
+        assert_eq!(
+            jetson("# R36 (release), REVISION: 4.0, GCID: 37537400, BOARD: generic\n").as_deref(),
+            Some("36.4.0")
+        );
+        assert_eq!(
+            jetson("# R35 (release), REVISION: 4.1, GCID: 33958178\n# KERNEL_VARIANT: oot\n").as_deref(),
+            Some("35.4.1")
+        );
         assert_eq!(jetson("# nothing\n"), None);
     }
 
@@ -165,10 +177,17 @@ mod tests {
                 .map(|version| version.to_string())
                 .map_err(|why| why.replace(&name, "smi"))
         };
-        assert_eq!(answer("[ \"$1\" = --query-gpu=driver_version ] && echo 550.54.15 && echo 550.54.15", 20_000), Ok("550.54.15".to_owned()));
         assert_eq!(
-            answer("echo \"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\"; exit 9", 20_000),
-            Err("smi says: NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.".to_owned())
+            answer("[ \"$1\" = --query-gpu=driver_version ] && echo 550.54.15 && echo 550.54.15", 20_000),
+            Ok("550.54.15".to_owned())
+        );
+        assert_eq!(
+            answer(
+                "echo \"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\"; exit 9",
+                20_000
+            ),
+            Err("smi says: NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
+                .to_owned())
         );
         assert_eq!(answer("exit 0", 20_000), Err("smi says nothing".to_owned()));
         assert_eq!(answer("exec sleep 600", 50), Err("smi gave no answer within 0 seconds".to_owned()));

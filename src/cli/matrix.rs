@@ -10,7 +10,8 @@ use crate::compat::require::{OverDrivers, evaluate_drivers};
 use crate::compat::tables::{Branch, GpuClass};
 use crate::compat::verdict::{RangeAnswer, Reason, ReasonKind, judge_over};
 use crate::compat::{
-    Answer, ComputeCapability, DeviceCode, DriverSet, DriverSpec, Gpu, HostDriver, RangeWord, Tables, Target, Truth, Verdict, judge,
+    Answer, ComputeCapability, DeviceCode, DriverSet, DriverSpec, Gpu, HostDriver, RangeWord, Tables, Target,
+    Truth, Verdict, judge,
 };
 use crate::diagnostics::Date;
 use crate::report::visible;
@@ -82,7 +83,9 @@ impl Mark {
             Self::Minor => ("✓", "+", "minor", Paint::Good, "runs by minor-version compatibility"),
             Self::Compat => ("✓", "+", "compat", Paint::Good, "runs by forward compatibility"),
             Self::Some => ("~", "~", "some", Paint::Caution, "runs on newer drivers of the branch only"),
-            Self::Refused => ("!", "!", "refused", Paint::Bad, "would run, but NVIDIA_REQUIRE_CUDA refuses the driver"),
+            Self::Refused => {
+                ("!", "!", "refused", Paint::Bad, "would run, but NVIDIA_REQUIRE_CUDA refuses the driver")
+            }
             Self::NeedsCompat => ("✗", "x", "compat", Paint::Bad, "would need a compat package"),
             Self::Driver => ("✗", "x", "driver", Paint::Bad, "the driver is too old for the CUDA version"),
             Self::Gpu => ("✗", "x", "gpu", Paint::Bad, "the branch does not drive the GPU"),
@@ -101,7 +104,9 @@ impl Mark {
             (Some(false), Verdict::NeedsForwardCompat) => Self::NeedsCompat,
             (Some(false), Verdict::PtxJitFails) => Self::Ptx,
             (Some(false), Verdict::NoKernelImage) => Self::Code,
-            (Some(false), _) if deciding.is_some_and(|reason| reason.kind == ReasonKind::GpuDriven) => Self::Gpu,
+            (Some(false), _) if deciding.is_some_and(|reason| reason.kind == ReasonKind::GpuDriven) => {
+                Self::Gpu
+            }
             (Some(false), _) => Self::Driver,
         }
     }
@@ -138,7 +143,9 @@ pub(super) fn matrix(input: &MatrixInput, target: &Target, tables: &Tables, toda
     releases.sort_unstable();
     releases.dedup();
     for release in releases {
-        let cells = columns.iter().map(|gpu| drawer.has(gpu.as_ref(), release).then(|| drawer.on_l4t(release, gpu.as_ref())));
+        let cells = columns
+            .iter()
+            .map(|gpu| drawer.has(gpu.as_ref(), release).then(|| drawer.on_l4t(release, gpu.as_ref())));
         rows.push(Row { driver: format!("l4t:{release}"), cells: cells.collect() });
     }
     let gpus = columns.iter().map(|gpu| gpu.as_ref().map(|gpu| gpu.name.clone())).collect();
@@ -189,7 +196,8 @@ impl Drawer<'_> {
     }
 
     fn over_set(&self, set: &DriverSet, gpu: Option<&Gpu>) -> Cell {
-        let judged = |program: &Program| judge_over(&program.question(HostDriver::L4t(""), gpu), set, self.tables);
+        let judged =
+            |program: &Program| judge_over(&program.question(HostDriver::L4t(""), gpu), set, self.tables);
         let (over, without) = self.over_code(&judged, &|over| over.range.word != RangeWord::None);
         let answer = over.deciding().map(|cell| cell.answer.clone());
         let (verdict, satisfied) = (over.verdict(), over.satisfied());
@@ -212,7 +220,8 @@ impl Drawer<'_> {
         if !checked || over.range.word == RangeWord::None {
             return None;
         }
-        let OverDrivers { range, refused } = evaluate_drivers(&self.input.requirements, set, gpu, self.tables);
+        let OverDrivers { range, refused } =
+            evaluate_drivers(&self.input.requirements, set, gpu, self.tables);
         if range.word != RangeWord::None && range.word != RangeWord::Some {
             return None;
         }
@@ -226,7 +235,11 @@ impl Drawer<'_> {
         let (answer, without) = self.over_code(&judged, &|answer| answer.satisfied != Some(false));
         let mark = Mark::of(answer.verdict, answer.satisfied, answer.deciding());
         let (verdict, satisfied) = (answer.verdict, answer.satisfied);
-        doubted(Cell { mark, verdict, satisfied, from: None, reasons: answer.reasons, refused: None }, without, gpu)
+        doubted(
+            Cell { mark, verdict, satisfied, from: None, reasons: answer.reasons, refused: None },
+            without,
+            gpu,
+        )
     }
 }
 
@@ -234,8 +247,17 @@ impl Drawer<'_> {
 fn doubted(mut cell: Cell, without: Option<&str>, gpu: Option<&Gpu>) -> Cell {
     let Some(file) = without else { return cell };
     let name = gpu.map_or("the GPU", |gpu| gpu.name.as_str());
-    let text = format!("{file} has no code that runs on {name} with this driver, other files have; whether it is needed there is not known");
-    let reason = Reason { kind: ReasonKind::Sass, holds: Truth::Unknown, text, row: None, source: Vec::new(), error: Some(209) };
+    let text = format!(
+        "{file} has no code that runs on {name} with this driver, other files have; whether it is needed there is not known"
+    );
+    let reason = Reason {
+        kind: ReasonKind::Sass,
+        holds: Truth::Unknown,
+        text,
+        row: None,
+        source: Vec::new(),
+        error: Some(209),
+    };
     cell.reasons.insert(0, reason);
     if cell.mark != Mark::Refused {
         cell.mark = Mark::Unknown;
@@ -264,18 +286,21 @@ fn maintained(tables: &Tables, today: Date) -> Option<DriverSet> {
             matches!((last, as_of), (Some(last), Some(as_of)) if as_of.months_since(last) <= 24)
         }
     };
-    let spec: Vec<String> = tables.drivers().all().iter().filter(alive).map(|row| row.branch.to_string()).collect();
+    let spec: Vec<String> =
+        tables.drivers().all().iter().filter(alive).map(|row| row.branch.to_string()).collect();
     DriverSpec::parse(&spec.join(","), tables).ok()?.drivers().cloned()
 }
 
 /// GPUs that people know, where a compute capability has several.
-const WELL_KNOWN: [&str; 9] = ["v100", "t4", "a100", "a10", "l4", "h100", "b200", "b300", "rtx-pro-6000-server"];
+const WELL_KNOWN: [&str; 9] =
+    ["v100", "t4", "a100", "a10", "l4", "h100", "b200", "b300", "rtx-pro-6000-server"];
 
 /// One desktop or data-centre GPU for each compute capability from 7.0 on, least first.
 fn representatives(tables: &Tables) -> Vec<Gpu> {
     let known: Vec<Gpu> = WELL_KNOWN.iter().filter_map(|name| Gpu::parse(name, tables).ok()).collect();
     let models = tables.gpus().models();
-    let capabilities = tables.gpus().sms().iter().filter(|row| !row.tegra && row.cc >= ComputeCapability::new(7, 0));
+    let capabilities =
+        tables.gpus().sms().iter().filter(|row| !row.tegra && row.cc >= ComputeCapability::new(7, 0));
     let of = |cc: ComputeCapability| {
         let data_centre = models.iter().find(|model| model.cc == cc && model.class == GpuClass::Datacenter);
         let any = data_centre.or_else(|| models.iter().find(|model| model.cc == cc));
@@ -293,9 +318,17 @@ const CELL: usize = 9;
 const HEAD: usize = 12;
 
 /// Draws a grid; `reasons` adds the reason of each cell.
-pub(super) fn write_matrix(grid: &Grid, reasons: bool, screen: &Screen, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_matrix(
+    grid: &Grid,
+    reasons: bool,
+    screen: &Screen,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let names: Vec<Vec<String>> = grid.gpus.iter().map(|name| heading(name.as_deref())).collect();
-    let widths: Vec<usize> = names.iter().map(|lines| lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).max(CELL)).collect();
+    let widths: Vec<usize> = names
+        .iter()
+        .map(|lines| lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).max(CELL))
+        .collect();
     let label = grid.rows.iter().map(|row| row.driver.chars().count()).max().unwrap_or(0).max("driver".len());
     for (at, block) in blocks(&widths, label, screen.width).into_iter().enumerate() {
         if at > 0 {
@@ -309,7 +342,8 @@ pub(super) fn write_matrix(grid: &Grid, reasons: bool, screen: &Screen, out: &mu
                 let lines = names.get(column).map(Vec::as_slice).unwrap_or_default();
                 // Names stand at the bottom of the heading.
                 let missing = height.saturating_sub(lines.len());
-                let part = line.checked_sub(missing).and_then(|line| lines.get(line)).map_or("", String::as_str);
+                let part =
+                    line.checked_sub(missing).and_then(|line| lines.get(line)).map_or("", String::as_str);
                 let width = widths.get(column).copied().unwrap_or(CELL);
                 text.push_str(&format!("{:GAP$}{part:<width$}", ""));
             }
@@ -378,7 +412,8 @@ fn write_row(
 }
 
 fn marks(grid: &Grid) -> Vec<Mark> {
-    let mut marks: Vec<Mark> = grid.rows.iter().flat_map(|row| &row.cells).flatten().map(|cell| cell.mark).collect();
+    let mut marks: Vec<Mark> =
+        grid.rows.iter().flat_map(|row| &row.cells).flatten().map(|cell| cell.mark).collect();
     marks.sort();
     marks.dedup();
     marks
@@ -429,10 +464,15 @@ fn cell_text(cell: &Cell) -> String {
         (None, _) => verdict_words(cell.verdict, cell.satisfied).to_owned(),
     };
     let because = cell.reasons.first().map(|reason| {
-        let error = reason.error.filter(|_| reason.holds == Truth::No).map(|code| format!(" (error {code})")).unwrap_or_default();
+        let error = reason
+            .error
+            .filter(|_| reason.holds == Truth::No)
+            .map(|code| format!(" (error {code})"))
+            .unwrap_or_default();
         format!("; {}{error}", reason.text)
     });
-    let refused = cell.refused.as_ref().map(|text| format!("; NVIDIA_REQUIRE_CUDA refuses {text}")).unwrap_or_default();
+    let refused =
+        cell.refused.as_ref().map(|text| format!("; NVIDIA_REQUIRE_CUDA refuses {text}")).unwrap_or_default();
     format!("{words}{}{refused}", because.unwrap_or_default())
 }
 
@@ -474,7 +514,12 @@ mod tests {
     #[test]
     fn a_small_grid() {
         let target = target(vec![pool("470,535,550", "v100,rtx3090,h100")]);
-        let grid = matrix(&input("12.4", &["cuda>=12.4 brand=tesla,driver>=470,driver<471"]), &target, tables(), day());
+        let grid = matrix(
+            &input("12.4", &["cuda>=12.4 brand=tesla,driver>=470,driver<471"]),
+            &target,
+            tables(),
+            day(),
+        );
         assert_eq!(
             drawn(&grid, false, &Screen::PLAIN),
             "driver  V100       RTX 3090   H100\n\
@@ -500,7 +545,10 @@ mod tests {
         let grid = matrix(&input("12.4", &[]), &Target::default(), tables(), day());
         let drivers: Vec<&str> = grid.rows.iter().map(|row| row.driver.as_str()).collect();
         assert!(drivers.contains(&"580") && drivers.contains(&"620"), "{drivers:?}");
-        assert!(!drivers.contains(&"470") && !drivers.contains(&"535") && !drivers.contains(&"610"), "{drivers:?}");
+        assert!(
+            !drivers.contains(&"470") && !drivers.contains(&"535") && !drivers.contains(&"610"),
+            "{drivers:?}"
+        );
         let gpus: Vec<&str> = grid.gpus.iter().flatten().map(String::as_str).collect();
         for name in ["Tesla V100", "Tesla T4", "A100", "L4", "H100"] {
             assert!(gpus.contains(&name), "{name}: {gpus:?}");
@@ -512,7 +560,11 @@ mod tests {
 
     #[test]
     fn pools_keep_apart_what_they_do_not_have_together() {
-        let orin = Pool { l4t: Some("36.4".to_owned()), gpus: GpuList::parse("8.7", tables()).unwrap().0, ..Pool::default() };
+        let orin = Pool {
+            l4t: Some("36.4".to_owned()),
+            gpus: GpuList::parse("8.7", tables()).unwrap().0,
+            ..Pool::default()
+        };
         let target = target(vec![pool("470", "v100"), pool("550", "h100"), orin]);
         let text = drawn(&matrix(&input("12.4", &[]), &target, tables(), day()), false, &Screen::PLAIN);
         assert!(text.contains("470       ✗ driver   ·"), "{text}");
@@ -557,7 +609,10 @@ mod tests {
         let json = serde_json::to_value(&grid).unwrap();
         let cell = &json["rows"][0]["cells"][0];
         assert_eq!((json["schema"].as_str(), json["gpus"][0].as_str()), (Some("cudalint/1"), Some("A100")));
-        assert_eq!((cell["mark"].as_str(), cell["verdict"].as_str(), cell["satisfied"].as_bool()), (Some("needs-compat"), Some("needs-forward-compat"), Some(false)));
+        assert_eq!(
+            (cell["mark"].as_str(), cell["verdict"].as_str(), cell["satisfied"].as_bool()),
+            (Some("needs-compat"), Some("needs-forward-compat"), Some(false))
+        );
         assert!(!cell["reasons"].as_array().unwrap().is_empty());
     }
 

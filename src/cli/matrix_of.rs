@@ -42,7 +42,10 @@ pub(super) fn run(
     match args.format {
         PlainFormat::Json => write_json(&grid, out)?,
         PlainFormat::Human => {
-            let cuda = question.program.cuda.map_or_else(|| "no CUDA version known".to_owned(), |cuda| format!("CUDA {cuda}"));
+            let cuda = question
+                .program
+                .cuda
+                .map_or_else(|| "no CUDA version known".to_owned(), |cuda| format!("CUDA {cuda}"));
             writeln!(out, "{}", Paint::Bold.on(&format!("{}: {cuda}", visible(&inspection.input)), screen))?;
             for problem in &inspection.problems {
                 writeln!(out, "{} {}", Paint::Caution.on("incomplete:", screen), visible(problem))?;
@@ -66,12 +69,19 @@ fn question(inspection: &Inspection, tables: &Tables) -> MatrixInput {
         }
     }
     let cuda = inspection.cuda.iter().map(|used| used.version).max();
-    MatrixInput { program: Program { cuda, code: None, compat: compat_library(inspection) }, codes, requirements: requirements(inspection, tables) }
+    MatrixInput {
+        program: Program { cuda, code: None, compat: compat_library(inspection) },
+        codes,
+        requirements: requirements(inspection, tables),
+    }
 }
 
 /// The compat library: a file of the image, else a package by its name.
 fn compat_library(inspection: &Inspection) -> Option<CompatLibrary> {
-    let file = inspection.driver_libraries.iter().find(|file| file.kind == DriverLibraryKind::Compat && file.version.is_some());
+    let file = inspection
+        .driver_libraries
+        .iter()
+        .find(|file| file.kind == DriverLibraryKind::Compat && file.version.is_some());
     if let Some(file) = file {
         return Some(CompatLibrary { libcuda: file.version.clone(), ..CompatLibrary::default() });
     }

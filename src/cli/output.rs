@@ -89,7 +89,8 @@ impl Stop {
         let troubles = errors.0.into_iter().map(|error| {
             let place = FilePlace::new(&Arc::from(error.document.as_str()), &source, &lines, error.span);
             let near = error.nearest.map(|near| format!("did you mean `{near}`?"));
-            let problem = Problem { message: error.message, help: near, location: Some(Location::File(place)) };
+            let problem =
+                Problem { message: error.message, help: near, location: Some(Location::File(place)) };
             Trouble { problem, source: Arc::clone(&source) }
         });
         Self::Usage(troubles.collect())
@@ -194,8 +195,14 @@ mod tests {
     fn wrapped_text_is_indented_and_harmless() {
         let screen = Screen { width: 40, ..Screen::PLAIN };
         let mut out = Vec::new();
-        write_wrapped(("- ", 2), 4, "aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii\u{1b}[2J", &screen, &mut out)
-            .unwrap();
+        write_wrapped(
+            ("- ", 2),
+            4,
+            "aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii\u{1b}[2J",
+            &screen,
+            &mut out,
+        )
+        .unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "- aaaa bbbb cccc dddd eeee ffff gggg\n    hhhh iiii␛[2J\n"

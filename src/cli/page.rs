@@ -75,7 +75,8 @@ impl Body<'_> {
     fn caption(&mut self, info: &str) -> io::Result<()> {
         let flags = info.split_whitespace().skip(1).filter_map(|word| {
             let (name, value) = word.split_once('=')?;
-            matches!(name, "driver" | "gpu" | "host" | "platform" | "target").then(|| format!("--{name} {value}"))
+            matches!(name, "driver" | "gpu" | "host" | "platform" | "target")
+                .then(|| format!("--{name} {value}"))
         });
         let flags: Vec<String> = flags.collect();
         if flags.is_empty() {
@@ -151,9 +152,17 @@ mod tests {
     #[test]
     fn a_page_reads_well() {
         let text = shown(find_page("CU801").unwrap(), &Screen::PLAIN);
-        assert!(text.starts_with("CU801 driver-too-old [error]\n--driver --gpu, group target, since "), "{text}");
+        assert!(
+            text.starts_with("CU801 driver-too-old [error]\n--driver --gpu, group target, since "),
+            "{text}"
+        );
         assert!(text.contains("\nWhy\n"), "{text}");
-        assert!(text.contains("\n  with --driver 470 --gpu rtx3090\n    FROM nvidia/cuda:13.0.2-runtime-ubuntu22.04\n"), "{text}");
+        assert!(
+            text.contains(
+                "\n  with --driver 470 --gpu rtx3090\n    FROM nvidia/cuda:13.0.2-runtime-ubuntu22.04\n"
+            ),
+            "{text}"
+        );
         assert!(!text.contains("```") && !text.contains("expect="), "{text}");
     }
 
@@ -162,7 +171,11 @@ mod tests {
         for page in pages() {
             for line in shown(page, &Screen::PLAIN).lines() {
                 let long_word = line.split_whitespace().any(|word| word.chars().count() > 60);
-                assert!(line.starts_with("    ") || long_word || line.chars().count() <= 80, "{}: {line}", page.id);
+                assert!(
+                    line.starts_with("    ") || long_word || line.chars().count() <= 80,
+                    "{}: {line}",
+                    page.id
+                );
             }
         }
     }
@@ -176,7 +189,10 @@ mod tests {
 
     #[test]
     fn marks_are_left_out() {
-        assert_eq!(inline("**Note** >= `a **b** <c>` <https://x.y>, b > c"), "Note >= `a **b** <c>` https://x.y, b > c");
+        assert_eq!(
+            inline("**Note** >= `a **b** <c>` <https://x.y>, b > c"),
+            "Note >= `a **b** <c>` https://x.y, b > c"
+        );
         assert_eq!((heading("## Why"), heading("#hash"), heading("x")), (Some("Why"), None, None));
     }
 }

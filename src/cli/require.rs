@@ -8,10 +8,12 @@ use super::args::{PlainFormat, RequireArgs};
 use super::output::{Paint, Screen, Stop, write_json, write_wrapped};
 use super::target::{Drivers, profile, resolved};
 use crate::compat::require::{
-    CsvHost, CsvOutcome, GpuFacts, HookOptions, HookReading, HostFacts, Outcome, Verdict, evaluate, evaluate_csv,
-    read_environment, reported_cuda,
+    CsvHost, CsvOutcome, GpuFacts, HookOptions, HookReading, HostFacts, Outcome, Verdict, evaluate,
+    evaluate_csv, read_environment, reported_cuda,
 };
-use crate::compat::{DriverPoint, DriverSet, DriverVersion, HostProfile, RangeVerdict, RangeWord, Tables, Truth};
+use crate::compat::{
+    DriverPoint, DriverSet, DriverVersion, HostProfile, RangeVerdict, RangeWord, Tables, Truth,
+};
 use crate::report::visible;
 
 /// The answer about requirements as JSON; `result`, `deciding` and `error` are the contract.
@@ -78,7 +80,12 @@ fn word(verdict: Verdict) -> &'static str {
 }
 
 /// Answers; the exit status is 0 when the container starts and 1 when it does not.
-pub(super) fn run(args: &RequireArgs, tables: &Tables, screen: &Screen, out: &mut dyn Write) -> Result<u8, Stop> {
+pub(super) fn run(
+    args: &RequireArgs,
+    tables: &Tables,
+    screen: &Screen,
+    out: &mut dyn Write,
+) -> Result<u8, Stop> {
     if let Some(pairs) = &args.env {
         return environment(pairs, args, tables, screen, out);
     }
@@ -89,7 +96,8 @@ pub(super) fn run(args: &RequireArgs, tables: &Tables, screen: &Screen, out: &mu
         || args.swarm_resource.is_some()
         || !args.mounts.is_empty();
     if of_environment {
-        let message = "options about the container's environment (--privileged, --mount, …) go with --env only";
+        let message =
+            "options about the container's environment (--privileged, --mount, …) go with --env only";
         return Err(Stop::usage(message, None));
     }
     if args.exprs.is_empty() {
@@ -116,7 +124,8 @@ fn csv(args: &RequireArgs) -> Answer {
         CsvOutcome::Refused(message) => {
             let result = if message.starts_with("invalid ") { "invalid" } else { "unsatisfied" };
             let mut answer = Answer { csv_result: Some("refused"), ..Answer::new(result) };
-            answer.deciding = args.exprs.iter().find(|text| refuses(text, &host)).cloned().unwrap_or_default();
+            answer.deciding =
+                args.exprs.iter().find(|text| refuses(text, &host)).cloned().unwrap_or_default();
             answer.error = Some(message);
             answer
         }
@@ -227,11 +236,16 @@ fn write_human(answer: &Answer, args: &RequireArgs, screen: &Screen, out: &mut d
         (_, "satisfied", None) => "the container starts".to_owned(),
         (_, "unknown", _) => "for some or all drivers it cannot be told".to_owned(),
         (_, _, Some(RangeWord::Some)) => match answer.range.as_ref().and_then(|range| range.from.as_ref()) {
+            Some(from) if answer.range.as_ref().is_some_and(|range| range.intervals.len() > 2) => {
+                format!("the container starts from driver {from} on, and on some before")
+            }
             Some(from) => format!("the container starts from driver {from} on"),
             None => "the container starts on some drivers only".to_owned(),
         },
         (_, _, Some(_)) => "the container is refused on every driver of the set".to_owned(),
-        (_, "invalid", None) => "the requirement cannot be evaluated, the container is not created".to_owned(),
+        (_, "invalid", None) => {
+            "the requirement cannot be evaluated, the container is not created".to_owned()
+        }
         _ => "the container is not created".to_owned(),
     };
     let first = format!("{}: ", paint.on(answer.result, screen));
@@ -248,7 +262,11 @@ fn write_human(answer: &Answer, args: &RequireArgs, screen: &Screen, out: &mut d
         line("because", problem)?;
     }
     if let Some(error) = &answer.error {
-        let prefix = if answer.csv_result.is_some() { "requirements not met: " } else { "nvidia-container-cli: requirement error: " };
+        let prefix = if answer.csv_result.is_some() {
+            "requirements not met: "
+        } else {
+            "nvidia-container-cli: requirement error: "
+        };
         line("message", &format!("{prefix}{error}"))?;
     }
     if let Some(range) = answer.range.as_ref().filter(|range| range.intervals.len() > 1 || screen.verbose) {
@@ -258,15 +276,35 @@ fn write_human(answer: &Answer, args: &RequireArgs, screen: &Screen, out: &mut d
                 Truth::No => "refused",
                 Truth::Unknown => "unknown",
             };
-            let drivers = if run.first == run.last { run.first.to_string() } else { format!("{} to {}", run.first, run.last) };
-            line(word, &format!("{drivers} ({} known {})", run.releases, if run.releases == 1 { "release" } else { "releases" }))?;
+            let drivers = if run.first == run.last {
+                run.first.to_string()
+            } else {
+                format!("{} to {}", run.first, run.last)
+            };
+            line(
+                word,
+                &format!(
+                    "{drivers} ({} known {})",
+                    run.releases,
+                    if run.releases == 1 { "release" } else { "releases" }
+                ),
+            )?;
         }
     }
     if let Some(note) = &answer.note {
         line("note", note)?;
     }
-    if args.driver.is_none() && answer.checked && answer.csv_result.is_none() && args.cuda.is_none() && args.brand.is_none() && args.arch.is_none() {
-        line("note", "nothing is known of the host, which makes every condition true; give --driver, --cuda, --brand, --arch")?;
+    if args.driver.is_none()
+        && answer.checked
+        && answer.csv_result.is_none()
+        && args.cuda.is_none()
+        && args.brand.is_none()
+        && args.arch.is_none()
+    {
+        line(
+            "note",
+            "nothing is known of the host, which makes every condition true; give --driver, --cuda, --brand, --arch",
+        )?;
     }
     Ok(())
 }
@@ -346,7 +384,9 @@ fn write_reading(reading: &HookReading, screen: &Screen, out: &mut dyn Write) ->
         Err(message) => line("message", message)?,
         Ok(None) => {}
         Ok(Some(found)) => {
-            let list = |words: &[String], none: &str| if words.is_empty() { none.to_owned() } else { words.join(", ") };
+            let list = |words: &[String], none: &str| {
+                if words.is_empty() { none.to_owned() } else { words.join(", ") }
+            };
             line("devices", &list(&found.devices, "none, driver files only"))?;
             line("capabilities", if found.capabilities.is_empty() { "none" } else { &found.capabilities })?;
             line("requirements", &list(&found.requirements, "none"))?;
@@ -383,18 +423,28 @@ mod tests {
     #[test]
     fn a_branch_is_a_set_and_a_version_is_a_host() {
         let set = json(&["cuda>=12.4", "--driver", "525"]);
-        assert_eq!((set["result"].as_str(), set["range"]["word"].as_str()), (Some("unsatisfied"), Some("none")));
+        assert_eq!(
+            (set["result"].as_str(), set["range"]["word"].as_str()),
+            (Some("unsatisfied"), Some("none"))
+        );
         let host = json(&["cuda>=12.4", "--driver", "525.60.13"]);
         assert_eq!(host["result"], "satisfied", "what is not given is unknown, and so true");
-        assert!(host["note"].as_str().unwrap().contains("with --cuda 12.0 the result is unsatisfied"), "{host}");
+        assert!(
+            host["note"].as_str().unwrap().contains("with --cuda 12.0 the result is unsatisfied"),
+            "{host}"
+        );
         assert_eq!(host["range"], serde_json::Value::Null);
         let some = json(&["cuda>=12.4", "--driver", "535..=550"]);
         assert_eq!(some["range"]["from"], "550.54.14");
         assert_eq!(ask(&["cuda>=12.4", "--driver", "535..=550"]).0, 1);
-        let brand = json(&["cuda>=99 brand=tesla,driver>=525,driver<526", "--driver", "525", "--brand", "Tesla"]);
+        let brand =
+            json(&["cuda>=99 brand=tesla,driver>=525,driver<526", "--driver", "525", "--brand", "Tesla"]);
         assert_eq!(brand["result"], "satisfied");
         let newer = json(&["cuda>=99", "--driver", "999"]);
-        assert_eq!((newer["result"].as_str(), newer["deciding"].as_str()), (Some("unknown"), Some("cuda>=99")));
+        assert_eq!(
+            (newer["result"].as_str(), newer["deciding"].as_str()),
+            (Some("unknown"), Some("cuda>=99"))
+        );
         assert_eq!(ask(&["cuda>=99", "--driver", "999"]).0, 0);
     }
 
@@ -421,7 +471,10 @@ mod tests {
         assert_eq!((cdi["result"].as_str(), cdi["checked"].as_bool()), (Some("satisfied"), Some(false)));
         let jetson = json(&["cuda>=12.0", "cuda>=12.4", "--host", "jetson", "--cuda", "12.2"]);
         assert_eq!(jetson["result"], "unsatisfied");
-        assert_eq!((jetson["csv_result"].as_str(), jetson["deciding"].as_str()), (Some("refused"), Some("cuda>=12.4")));
+        assert_eq!(
+            (jetson["csv_result"].as_str(), jetson["deciding"].as_str()),
+            (Some("refused"), Some("cuda>=12.4"))
+        );
         let malformed = json(&["cuda>=12.x", "--host", "jetson", "--cuda", "12.2"]);
         assert_eq!(malformed["result"], "invalid");
     }

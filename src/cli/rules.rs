@@ -150,7 +150,10 @@ mod tests {
         let rules = json["rules"].as_array().unwrap();
         assert_eq!(rules.len(), pages().count());
         let rule = rules.iter().find(|rule| rule["id"] == "CU801").unwrap();
-        assert_eq!((rule["name"].as_str(), rule["target"][0].as_str()), (Some("driver-too-old"), Some("driver")));
+        assert_eq!(
+            (rule["name"].as_str(), rule["target"][0].as_str()),
+            (Some("driver-too-old"), Some("driver"))
+        );
         assert!(rule["body"].as_str().unwrap().contains("## Why"));
     }
 }

@@ -30,7 +30,10 @@ pub(super) fn load_config(args: &ConfigArgs) -> Result<Option<ConfigFile>, Stop>
     if args.isolated {
         return Ok(None);
     }
-    let found = args.config.clone().or_else(|| config::discover(&std::env::current_dir().ok()?).map(|path| shorter(&path)));
+    let found = args
+        .config
+        .clone()
+        .or_else(|| config::discover(&std::env::current_dir().ok()?).map(|path| shorter(&path)));
     let Some(path) = found else { return Ok(None) };
     Ok(Some(ConfigFile::load(&path, &Limits::default())?))
 }
@@ -59,7 +62,10 @@ pub(super) fn aim(
     } else if let Some(name) = &args.fleet {
         let Some(config) = config else {
             let help = "fleets are tables [fleet.NAME] of cudalint.toml, which is looked for in this folder and above";
-            return Err(Stop::usage(format!("there is no fleet `{name}`: no configuration was found"), Some(help)));
+            return Err(Stop::usage(
+                format!("there is no fleet `{name}`: no configuration was found"),
+                Some(help),
+            ));
         };
         fleet(name, config, tables).map_err(|missing| Stop::usage(missing, None)).and_then(|pools| pools)?
     } else {
@@ -85,27 +91,31 @@ pub(super) fn aim(
 fn plain_pools(args: &TargetArgs, config: Option<&ConfigFile>, tables: &Tables) -> Result<Vec<Pool>, Stop> {
     let mut pool = Pool::default();
     let table = config.map(|config| (config, &config.config.target));
+    // A driver or GPU on the command line replaces a configured fleet as a whole.
     if let Some((config, table)) = table
         && let Some(name) = &table.fleet
+        && args.driver.is_none()
+        && args.gpu.is_none()
     {
-        if args.driver.is_none() && args.gpu.is_none() {
-            if let Some(other) = table.driver.as_ref().or(table.gpu.as_ref()) {
-                let message = "[target] names a fleet and a driver or GPU; which one is meant?";
-                return Err(config.error_at(other.span, message, None).into());
-            }
-            let found = fleet(&name.value, config, tables);
-            return found.map_err(|missing| config.error_at(name.span, missing, None)).map_err(Stop::from)?;
+        if let Some(other) = table.driver.as_ref().or(table.gpu.as_ref()) {
+            let message = "[target] names a fleet and a driver or GPU; which one is meant?";
+            return Err(config.error_at(other.span, message, None).into());
         }
-        // A driver or GPU on the command line replaces the fleet as a whole.
+        let found = fleet(&name.value, config, tables);
+        return found.map_err(|missing| config.error_at(name.span, missing, None)).map_err(Stop::from)?;
     }
     if let Some(text) = &args.driver {
         set_drivers(&mut pool, text, tables).map_err(|why| Stop::usage(why, None))?;
-    } else if let Some((config, driver)) = table.and_then(|(config, table)| Some((config, table.driver.as_ref()?))) {
-        set_drivers(&mut pool, &driver.value, tables).map_err(|why| config.error_at(driver.span, why, None))?;
+    } else if let Some((config, driver)) =
+        table.and_then(|(config, table)| Some((config, table.driver.as_ref()?)))
+    {
+        set_drivers(&mut pool, &driver.value, tables)
+            .map_err(|why| config.error_at(driver.span, why, None))?;
     }
     if let Some(text) = &args.gpu {
         pool.gpus = gpus(text, tables).map_err(|why| Stop::usage(why, None))?;
-    } else if let Some((config, list)) = table.and_then(|(config, table)| Some((config, table.gpu.as_ref()?))) {
+    } else if let Some((config, list)) = table.and_then(|(config, table)| Some((config, table.gpu.as_ref()?)))
+    {
         pool.gpus = gpus(&list.value, tables).map_err(|why| config.error_at(list.span, why, None))?;
     }
     let given = pool.drivers.is_some() || pool.l4t.is_some() || !pool.gpus.is_empty();
@@ -187,8 +197,13 @@ const NAMED_NODES: usize = 3;
 fn pools_of_nodes(path: &Path, tables: &Tables, notes: &mut Vec<String>) -> Result<Vec<Pool>, Stop> {
     let limit = Limits::default().nodes_bytes;
     let name = path.display();
-    let read = if path.as_os_str() == "-" { text_of(std::io::stdin().lock(), limit) } else { read_text(path, limit) };
-    let text = read.map_err(|why| Stop::usage(format!("the node list {name} cannot be read: {why}"), None))?;
+    let read = if path.as_os_str() == "-" {
+        text_of(std::io::stdin().lock(), limit)
+    } else {
+        read_text(path, limit)
+    };
+    let text =
+        read.map_err(|why| Stop::usage(format!("the node list {name} cannot be read: {why}"), None))?;
     let nodes = parse_nodes(&text, tables).map_err(|NodesError { line, column, problem }| {
         let help = "write one with `kubectl get nodes -o json`";
         Stop::usage(format!("{name}:{line}:{column}: {problem}"), Some(help))
@@ -238,7 +253,9 @@ fn architecture(platform: &str) -> Result<&'static str, String> {
     };
     match word {
         Some(word) if system.eq_ignore_ascii_case("linux") => Ok(word),
-        _ => Err(format!("`{platform}` is no platform with CUDA; there are linux/amd64, linux/arm64 and linux/ppc64le")),
+        _ => Err(format!(
+            "`{platform}` is no platform with CUDA; there are linux/amd64, linux/arm64 and linux/ppc64le"
+        )),
     }
 }
 
@@ -279,7 +296,12 @@ name = "new"
 driver = "l4t:36.4"
 "#;
 
-    fn run(driver: Option<&str>, gpu: Option<&str>, fleet: Option<&str>, config: Option<&str>) -> Result<Aim, Stop> {
+    fn run(
+        driver: Option<&str>,
+        gpu: Option<&str>,
+        fleet: Option<&str>,
+        config: Option<&str>,
+    ) -> Result<Aim, Stop> {
         let config = config.map(|text| ConfigFile::parse("cudalint.toml", text.as_bytes()).unwrap());
         let args = TargetArgs {
             driver: driver.map(str::to_owned),
@@ -304,12 +326,18 @@ driver = "l4t:36.4"
     #[test]
     fn the_command_line_stands_above_the_configuration_key_by_key() {
         let none = run(None, None, None, None).unwrap();
-        assert_eq!((shown(&none), none.target.host(), none.target.architecture()), (vec![], HostProfile::Docker, "amd64"));
+        assert_eq!(
+            (shown(&none), none.target.host(), none.target.architecture()),
+            (vec![], HostProfile::Docker, "amd64")
+        );
         let configured = run(None, None, None, Some(CONFIG)).unwrap();
         assert_eq!(shown(&configured), ["driver 525, A100"]);
         assert_eq!(configured.target.host(), HostProfile::Gke);
         assert_eq!(shown(&run(Some("470"), None, None, Some(CONFIG)).unwrap()), ["driver 470, A100"]);
-        assert_eq!(shown(&run(Some("470"), Some("l4,t4"), None, Some(CONFIG)).unwrap()), ["driver 470, L4, Tesla T4"]);
+        assert_eq!(
+            shown(&run(Some("470"), Some("l4,t4"), None, Some(CONFIG)).unwrap()),
+            ["driver 470, L4, Tesla T4"]
+        );
         let jetson = run(Some("l4t:36.4"), None, None, None).unwrap();
         assert_eq!(shown(&jetson), ["L4T 36.4"]);
         assert_eq!((jetson.target.host(), jetson.target.architecture()), (HostProfile::Jetson, "arm64"));
@@ -327,8 +355,14 @@ driver = "l4t:36.4"
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let text = |result: Result<Aim, Stop>| result.unwrap_err().text();
-        assert_eq!(text(run(None, None, Some("prud"), Some(CONFIG))), "there is no fleet `prud`; did you mean `prod`?");
-        assert_eq!(text(run(None, None, Some("x"), Some(CONFIG))), "there is no fleet `x`; cudalint.toml has prod");
+        assert_eq!(
+            text(run(None, None, Some("prud"), Some(CONFIG))),
+            "there is no fleet `prud`; did you mean `prod`?"
+        );
+        assert_eq!(
+            text(run(None, None, Some("x"), Some(CONFIG))),
+            "there is no fleet `x`; cudalint.toml has prod"
+        );
         assert!(text(run(None, None, Some("x"), None)).contains("no configuration was found"));
         assert!(text(run(Some("52x"), None, None, None)).starts_with("driver specification `52x`"));
         assert!(text(run(None, Some("a10o"), None, None)).contains("did you mean"));
@@ -341,10 +375,19 @@ driver = "l4t:36.4"
         assert_eq!(at("[target]\ngpu = \"zzz\"\n").0, 2);
         assert_eq!(at("[target]\nplatform = \"windows/amd64\"\n").0, 2);
         let (line, message) = at("[target]\nfleet = \"prod\"\n");
-        assert_eq!((line, message.as_str()), (2, "there is no fleet `prod`; cudalint.toml has no [fleet.NAME]"));
-        assert!(at("[target]\nfleet = \"a\"\ngpu = \"l4\"\n[fleet.a]\npool = []\n").1.contains("which one is meant"));
+        assert_eq!(
+            (line, message.as_str()),
+            (2, "there is no fleet `prod`; cudalint.toml has no [fleet.NAME]")
+        );
+        assert!(
+            at("[target]\nfleet = \"a\"\ngpu = \"l4\"\n[fleet.a]\npool = []\n")
+                .1
+                .contains("which one is meant")
+        );
         let broken = CONFIG.replace("t4,v100", "nosuchgpu");
-        let Err(Stop::Usage(troubles)) = run(None, None, Some("prod"), Some(&broken)) else { panic!("no error") };
+        let Err(Stop::Usage(troubles)) = run(None, None, Some("prod"), Some(&broken)) else {
+            panic!("no error")
+        };
         assert_eq!(troubles[0].problem.location.as_ref().unwrap().place().unwrap().start.line, 9);
     }
 
@@ -353,27 +396,41 @@ driver = "l4t:36.4"
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nodes.json");
         let node = |name: &str, product: &str| {
-            format!("{{\"metadata\":{{\"name\":\"{name}\",\"labels\":{{\"nvidia.com/gpu.product\":\"{product}\",\"nvidia.com/cuda.driver-version.full\":\"535.104.05\"}}}}}}")
+            format!(
+                "{{\"metadata\":{{\"name\":\"{name}\",\"labels\":{{\"nvidia.com/gpu.product\":\"{product}\",\"nvidia.com/cuda.driver-version.full\":\"535.104.05\"}}}}}}"
+            )
         };
         let names = ["a", "b", "c", "d"].map(|name| node(name, "Tesla-T4"));
-        let text = format!("{{\"items\":[{},{},{{\"metadata\":{{\"name\":\"cpu\"}}}}]}}", names.join(","), node("x", "Q1"));
+        let text = format!(
+            "{{\"items\":[{},{},{{\"metadata\":{{\"name\":\"cpu\"}}}}]}}",
+            names.join(","),
+            node("x", "Q1")
+        );
         std::fs::write(&path, text).unwrap();
         let args = TargetArgs { nodes: Some(path.clone()), ..TargetArgs::default() };
         let found = aim(&args, Some("linux/arm64/v8"), None, Tables::builtin()).unwrap();
-        assert_eq!(shown(&found), ["x: driver 535.104.05", "a, b, c and 1 more: driver 535.104.05, Tesla T4"]);
+        assert_eq!(
+            shown(&found),
+            ["x: driver 535.104.05", "a, b, c and 1 more: driver 535.104.05, Tesla T4"]
+        );
         assert_eq!(found.notes.last().map(String::as_str), Some("1 node has no GPU"));
         assert_eq!(found.target.architecture(), "arm64");
         std::fs::write(&path, "{\"items\":[]}").unwrap();
-        assert!(aim(&args, None, None, Tables::builtin()).unwrap_err().text().contains("no node whose labels"));
+        assert!(
+            aim(&args, None, None, Tables::builtin()).unwrap_err().text().contains("no node whose labels")
+        );
         std::fs::write(&path, "nope").unwrap();
         assert!(aim(&args, None, None, Tables::builtin()).unwrap_err().text().contains("nodes.json:1:2"));
     }
 
     #[test]
     fn platforms() {
-        for (text, word) in
-            [("linux/amd64", "amd64"), ("arm64", "arm64"), ("linux/aarch64", "arm64"), ("Linux/x86_64", "amd64")]
-        {
+        for (text, word) in [
+            ("linux/amd64", "amd64"),
+            ("arm64", "arm64"),
+            ("linux/aarch64", "arm64"),
+            ("Linux/x86_64", "amd64"),
+        ] {
             assert_eq!(architecture(text), Ok(word));
         }
         for text in ["", "linux", "windows/amd64", "linux/386", "linux/"] {

@@ -84,7 +84,9 @@ impl fmt::Display for Cure {
         match self {
             Self::BaseTag { tag, .. } => write!(f, "build on nvidia/cuda:{tag}"),
             Self::WheelIndex { variant, .. } => write!(f, "install the {variant} wheels"),
-            Self::CompatPackage { package } => write!(f, "add the package cuda-compat-{package} to the image"),
+            Self::CompatPackage { package } => {
+                write!(f, "add the package cuda-compat-{package} to the image")
+            }
             Self::Driver { least, or_newer: true } => write!(f, "update the driver to {least} or newer"),
             Self::Driver { least, or_newer: false } => write!(f, "update the driver to {least}"),
             Self::Architecture { add } => {
@@ -291,11 +293,13 @@ impl<'s> Checked<'s> {
             .situations
             .iter()
             .filter(|one| {
-                let alone = Checked { situations: std::slice::from_ref(*one), situation: one, tables: self.tables };
+                let alone =
+                    Checked { situations: std::slice::from_ref(*one), situation: one, tables: self.tables };
                 !(alone.runs(one.cuda, one.code, None) && alone.admitted(one.requirements))
             })
             .collect();
-        let least = failing.iter().filter_map(|one| one.drivers.least()).max_by_key(|point| &point.version)?;
+        let least =
+            failing.iter().filter_map(|one| one.drivers.least()).max_by_key(|point| &point.version)?;
         let drivers = self.tables.drivers();
         let points: Vec<DriverPoint> = drivers
             .all()

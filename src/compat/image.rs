@@ -184,6 +184,9 @@ pub struct TagFacts {
     pub status: TagStatus,
 }
 
+/// CUDA versions whose images were deleted before any list that the table is made from (nvidia/cuda on Docker Hub, 2016).
+const FIRST_IMAGES: [(u16, u16); 3] = [(6, 5), (7, 0), (7, 5)];
+
 const TAG_WORDS: [&str; 5] = ["base", "runtime", "devel", "cudnn", "cudnn8"];
 
 /// What is known of an nvidia/cuda tag.
@@ -210,11 +213,19 @@ fn status(tag: &CudaTag, tables: &Tables) -> TagStatus {
         let known = row.is_some_and(|row| is_complete(tag, row) && problems(tag, row, tables).is_empty());
         return if known {
             TagStatus::Published { eol: row.is_some_and(|row| row.listed_eol), newer: None }
-        } else if images.cuda_images().iter().any(|row| row.version.minor_only() == version.minor_only()) {
+        } else if FIRST_IMAGES.contains(&(version.major, version.minor))
+            || images.cuda_images().iter().any(|row| row.version.minor_only() == version.minor_only())
+        {
             TagStatus::NoLongerListed { suggestion: suggest(tag, tables) }
         } else {
             never(vec![TagProblem::NoSuchVersion], tag, tables)
         };
+    }
+    // Up to 11.1 a tag without a patch number named the newest update, and up to 11.2 one without a distribution named
+    // Ubuntu 18.04; they were deleted.
+    let short = version.patch.is_none() && version.minor <= 1 || tag.os.is_none() && version.minor <= 2;
+    if version.major == 11 && short && tag.unknown_words.is_empty() && tag.flavor.is_some() {
+        return TagStatus::NoLongerListed { suggestion: suggest(tag, tables) };
     }
     let Some(row) = row else {
         let newest_patch = images

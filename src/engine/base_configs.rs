@@ -48,7 +48,8 @@ impl<'a> BaseConfigs<'a> {
         }
         let reference = base.reference.as_deref()?;
         let key = (reference.to_owned(), platform.to_string());
-        let answer = Arc::clone(self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
+        let answer =
+            Arc::clone(self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
         Some(answer.get_or_init(|| self.read(reference, platform)).clone())
     }
 

@@ -47,7 +47,8 @@ impl Cache {
         let mut content = CacheContent::default();
         for file in self.files() {
             content.documents = content.documents.saturating_add(1);
-            content.bytes = content.bytes.saturating_add(file.metadata().map_or(0, |metadata| metadata.len()));
+            content.bytes =
+                content.bytes.saturating_add(file.metadata().map_or(0, |metadata| metadata.len()));
         }
         content
     }
@@ -87,7 +88,8 @@ impl Cache {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).map_or_else(|_| Vec::new(), |list| list.flatten().map(|entry| entry.path()).collect())
+    fs::read_dir(folder)
+        .map_or_else(|_| Vec::new(), |list| list.flatten().map(|entry| entry.path()).collect())
 }
 
 impl DocumentStore for Cache {

@@ -12,7 +12,11 @@ use crate::span::Span;
 
 /// Adds places in the Dockerfile to findings about layers and the config, where the instruction is certain; the outcome
 /// gets its text, or the reason why there is none.
-pub(super) fn point_at_lines(findings: Vec<Finding>, outcome: &mut InputOutcome, options: &Options) -> Vec<Finding> {
+pub(super) fn point_at_lines(
+    findings: Vec<Finding>,
+    outcome: &mut InputOutcome,
+    options: &Options,
+) -> Vec<Finding> {
     let Some(path) = &options.images.dockerfile else { return findings };
     let opened = std::fs::File::open(path).map_err(|error| error.to_string());
     let bytes = match opened.and_then(|file| read_bounded(file, options.limits.text_bytes)) {
@@ -46,10 +50,16 @@ impl Lines<'_> {
     fn locate(&self, mut finding: Finding) -> Finding {
         match &mut finding.location {
             Location::Layer { created_by, place, .. } => {
-                *place = created_by.as_deref().and_then(|text| self.instruction(text)).map(|span| self.place(span));
+                *place = created_by
+                    .as_deref()
+                    .and_then(|text| self.instruction(text))
+                    .map(|span| self.place(span));
             }
             Location::Config { key, place } => {
-                *place = key.strip_prefix("Env.").and_then(|name| self.assignment(name)).map(|span| self.place(span));
+                *place = key
+                    .strip_prefix("Env.")
+                    .and_then(|name| self.assignment(name))
+                    .map(|span| self.place(span));
             }
             Location::File(_) => {}
         }
@@ -77,7 +87,9 @@ impl Lines<'_> {
     /// The last ENV that sets a variable.
     fn assignment(&self, name: &str) -> Option<Span> {
         self.tree.instructions.iter().rev().find_map(|instruction| match &instruction.kind {
-            InstructionKind::Env(pairs) => pairs.iter().rev().find(|pair| pair.key.value == name).map(|_| instruction.span),
+            InstructionKind::Env(pairs) => {
+                pairs.iter().rev().find(|pair| pair.key.value == name).map(|_| instruction.span)
+            }
             _ => None,
         })
     }

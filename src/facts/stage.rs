@@ -39,6 +39,8 @@ pub struct Stage {
     pub posix_shell: bool,
     /// Whether the shell is started as a login or interactive one (`SHELL ["/bin/bash", "-lc"]`).
     pub login_shell: bool,
+    /// Architecture (`amd64`, `arm64`) that its own FROM fixes by a literal `--platform`.
+    pub architecture: Option<String>,
 }
 
 /// What an image reference in FROM (or COPY --from) stands for.

@@ -142,6 +142,14 @@ pub struct PackageInstall {
     pub command: Origin,
 }
 
+impl PackageInstall {
+    /// The name for a message: `*` stands for a trailing part that is not known.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("{}{}", self.name, if self.open_ended { "*" } else { "" })
+    }
+}
+
 /// Python installers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PythonTool {

@@ -86,7 +86,9 @@ pub(super) fn offer<'s, 'a>(
                 .base
                 .and_then(|base| base.tag_origin.as_ref())
                 .map(|origin| (origin.clone(), tag.clone())),
-            Cure::WheelIndex { variant, .. } => failing.torch.and_then(|torch| index_edit(cx, torch, variant)),
+            Cure::WheelIndex { variant, .. } => {
+                failing.torch.and_then(|torch| index_edit(cx, torch, variant))
+            }
             _ => None,
         };
         if let Some(edit) = edit {

@@ -72,13 +72,19 @@ pub fn match_error(text: &str) -> Vec<&'static RuntimeError> {
     let mut found: Vec<(usize, &RuntimeError)> = runtime_errors()
         .iter()
         .filter_map(|row| {
-            let longest = row.pattern.iter().filter(|pattern| occurs(pattern, &text)).map(String::len).max()?;
+            let longest =
+                row.pattern.iter().filter(|pattern| occurs(pattern, &text)).map(String::len).max()?;
             Some((longest, row))
         })
         .collect();
     if found.is_empty() {
         let codes = codes(&text);
-        found.extend(runtime_errors().iter().filter(|row| row.code.is_some_and(|code| codes.contains(&code))).map(|row| (1, row)));
+        found.extend(
+            runtime_errors()
+                .iter()
+                .filter(|row| row.code.is_some_and(|code| codes.contains(&code)))
+                .map(|row| (1, row)),
+        );
     }
     if found.is_empty() {
         found.extend(by_words(&text));
@@ -89,7 +95,8 @@ pub fn match_error(text: &str) -> Vec<&'static RuntimeError> {
 
 /// Lower case, quotes left out, every run of blanks as one.
 fn normal(text: &str) -> String {
-    let plain: String = text.chars().filter(|c| !matches!(c, '`' | '"' | '\'' | '‘' | '’' | '“' | '”')).collect();
+    let plain: String =
+        text.chars().filter(|c| !matches!(c, '`' | '"' | '\'' | '‘' | '’' | '“' | '”')).collect();
     plain.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -120,7 +127,8 @@ fn find_word(word: &str, text: &str) -> Option<usize> {
 
 /// Numbers that are called an error: `error 803`, `error: 803`, `code=35`, `(35)`, or the number alone.
 fn codes(text: &str) -> Vec<u16> {
-    let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let named = words.windows(2).filter_map(|pair| match pair {
         [name, number] if name.contains("error") || matches!(*name, "code" | "status") => number.parse().ok(),
         _ => None,
@@ -134,7 +142,12 @@ fn codes(text: &str) -> Vec<u16> {
 fn by_words(text: &str) -> Vec<(usize, &'static RuntimeError)> {
     let telling = |text: &str| -> Vec<String> {
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 3);
-        words.map(str::to_lowercase).filter(|word| !matches!(word.as_str(), "cuda" | "error" | "with" | "that" | "found" | "failed" | "nvidia")).collect()
+        words
+            .map(str::to_lowercase)
+            .filter(|word| {
+                !matches!(word.as_str(), "cuda" | "error" | "with" | "that" | "found" | "failed" | "nvidia")
+            })
+            .collect()
     };
     let given = telling(text);
     runtime_errors()
@@ -162,7 +175,11 @@ mod tests {
         for row in &rows {
             assert!(rows.iter().filter(|other| other.id == row.id).count() == 1, "{} is there twice", row.id);
             assert!(!row.source.is_empty() && row.as_of.is_some(), "{} names no source", row.id);
-            assert!(row.causes.is_empty() == row.rules.is_empty(), "{}: causes and rules belong together", row.id);
+            assert!(
+                row.causes.is_empty() == row.rules.is_empty(),
+                "{}: causes and rules belong together",
+                row.id
+            );
             assert!(!row.rules.is_empty() || row.not_static.is_some(), "{} says nothing", row.id);
             assert!(row.not_static.is_none() || row.host.is_some(), "{}: which tool shows it?", row.id);
             for rule in &row.rules {
@@ -172,23 +189,46 @@ mod tests {
                 assert_eq!(pattern.to_lowercase(), *pattern, "{}", row.id);
                 assert!(match_error(pattern).iter().any(|found| found.id == row.id), "{}: {pattern}", row.id);
             }
-            assert!(ids(&row.title).contains(&row.id.as_str()), "{} is not found by its title: {:?}", row.id, ids(&row.title));
+            assert!(
+                ids(&row.title).contains(&row.id.as_str()),
+                "{} is not found by its title: {:?}",
+                row.id,
+                ids(&row.title)
+            );
         }
     }
 
     #[test]
     fn pasted_errors_are_found() {
         for (text, id) in [
-            ("RuntimeError: CUDA error: no kernel image is available for execution on the device\nCUDA kernel errors might be…", "no-kernel-image"),
-            ("docker: Error response from daemon: failed to create task: nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.6, please update your driver to a newer version, or use an earlier cuda container: unknown.", "requirement-error"),
+            (
+                "RuntimeError: CUDA error: no kernel image is available for execution on the device\nCUDA kernel errors might be…",
+                "no-kernel-image",
+            ),
+            (
+                "docker: Error response from daemon: failed to create task: nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.6, please update your driver to a newer version, or use an earlier cuda container: unknown.",
+                "requirement-error",
+            ),
             ("Failed to initialize NVML:   Driver/library   version mismatch", "driver-library-mismatch"),
-            ("/app: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by /app)", "glibc-too-old"),
-            ("Error 803: system has unsupported display driver / cuda driver combination", "system-driver-mismatch"),
-            ("Could not load library libcudnn_ops_infer.so.8. Error: libcudnn_ops_infer.so.8: cannot open shared object file", "cudnn-not-loaded"),
+            (
+                "/app: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found (required by /app)",
+                "glibc-too-old",
+            ),
+            (
+                "Error 803: system has unsupported display driver / cuda driver combination",
+                "system-driver-mismatch",
+            ),
+            (
+                "Could not load library libcudnn_ops_infer.so.8. Error: libcudnn_ops_infer.so.8: cannot open shared object file",
+                "cudnn-not-loaded",
+            ),
             ("CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "unsupported-ptx"),
             ("cuInit failed with error code 804", "compat-not-supported"),
             ("the driver version seems insufficient for the runtime version", "insufficient-driver"),
-            ("ImportError: libcublas.so.11: cannot open shared object file: No such file or directory", "cuda-library-not-found"),
+            (
+                "ImportError: libcublas.so.11: cannot open shared object file: No such file or directory",
+                "cuda-library-not-found",
+            ),
         ] {
             assert_eq!(ids(text).first(), Some(&id), "{text}: {:?}", ids(text));
         }

@@ -78,14 +78,19 @@ impl BuildContext for Files {
 
 pub fn options(block: &Block) -> Options {
     let tables = Tables::builtin();
-    let platform = block.value("platform").map_or_else(Platform::default, |text| Platform::parse(text).unwrap());
+    let platform =
+        block.value("platform").map_or_else(Platform::default, |text| Platform::parse(text).unwrap());
     let drivers = block
         .value("driver")
-        .map(|spec| DriverSpec::parse(spec, tables).unwrap_or_else(|error| panic!("{}: {error}", block.place())))
+        .map(|spec| {
+            DriverSpec::parse(spec, tables).unwrap_or_else(|error| panic!("{}: {error}", block.place()))
+        })
         .map(|spec| spec.drivers().cloned().unwrap());
     let gpus = block
         .value("gpu")
-        .map(|list| GpuList::parse(list, tables).unwrap_or_else(|error| panic!("{}: {error}", block.place())).0)
+        .map(|list| {
+            GpuList::parse(list, tables).unwrap_or_else(|error| panic!("{}: {error}", block.place())).0
+        })
         .unwrap_or_default();
     let host = match block.value("host") {
         None | Some("docker") => HostProfile::Docker,

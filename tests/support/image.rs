@@ -83,7 +83,11 @@ pub fn check_image_block(text: &str, options: &Options) -> InputOutcome {
         let mut tar = LayerBuilder::new();
         for file in &layer.file {
             let path = file.path.trim_start_matches('/');
-            tar = if file.kind == "link" { tar.symlink(path, &file.target) } else { tar.file(path, &content(file)) };
+            tar = if file.kind == "link" {
+                tar.symlink(path, &file.target)
+            } else {
+                tar.file(path, &content(file))
+            };
         }
         image = image.layer(tar.build(), Packing::Plain, &layer.created_by);
     }

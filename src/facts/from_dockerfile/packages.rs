@@ -30,6 +30,9 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
                 *flag = true;
             }
             let Action::Packages(call) = &resolved.action else { continue };
+            if call.flags.iter().any(|flag| SIMULATES.contains(&flag.name.as_str())) {
+                continue;
+            }
             match call.action {
                 PackageAction::Install => {
                     let installs = call.packages.iter().filter(|word| !word.inverted && !word.group);
@@ -40,8 +43,10 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
                         facts.upgrades.push(SystemUpgrade {
                             stage: executed.stage,
                             manager,
+                            // NVIDIA's repositories have no security advisories, so `--security` leaves them alone.
                             cuda_protected: leaves_cuda_alone(call)
-                                || protected.get(executed.stage.0) == Some(&true),
+                                || protected.get(executed.stage.0) == Some(&true)
+                                || call.flags.iter().any(|flag| flag.name == "--security"),
                             instruction: executed.instruction,
                             origin: executed.command_origin(&resolved.command),
                         });
@@ -52,6 +57,9 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         }
     }
 }
+
+/// Options that only show what would be done (apt-get(8), zypper(8), apk(8)).
+const SIMULATES: &[&str] = &["--simulate", "--just-print", "--dry-run", "--recon", "--no-act"];
 
 /// Whether a stage, or one that it stands on, has held CUDA packages back.
 fn is_protected_below(facts: &Facts, protected: &[bool], stage: StageId) -> bool {

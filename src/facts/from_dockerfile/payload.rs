@@ -100,7 +100,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         GpuPayload {
             stage: package.stage,
             kind: PayloadKind::SystemPackage,
-            what: package.name.clone(),
+            what: package.shown(),
             origin: package.origin.clone(),
         }
     }));

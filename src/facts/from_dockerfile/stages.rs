@@ -5,7 +5,7 @@ use super::{Extraction, Problem, base, base_env};
 use crate::compat::CudaVersion;
 use crate::dockerfile::shell::is_posix_shell;
 use crate::dockerfile::stages::{self as graph, LinkKind, LinkSource, Role};
-use crate::dockerfile::{InstructionKind, Value};
+use crate::dockerfile::{Instruction, InstructionKind, Platform, Value};
 use crate::facts::{Base, BaseKind, EnvVar, Environment, Facts, Stage, StageId};
 use crate::span::Spanned;
 
@@ -116,8 +116,16 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec
             after_from: Some(line_end.map_or(source.len(), |at| from.span.end + at + 1)),
             posix_shell: shell.posix,
             login_shell: shell.login,
+            architecture: fixed_architecture(from),
         });
     }
+}
+
+/// The architecture of a literal `--platform`.
+fn fixed_architecture(from: &Instruction) -> Option<String> {
+    let platform = from.flag("platform")?.value.as_ref()?;
+    let literal = !platform.value.contains('$');
+    literal.then(|| Platform::parse(&platform.value)).flatten().map(|platform| platform.architecture)
 }
 
 fn own_base(cx: &Extraction<'_>, stage: &graph::Stage, written: &Spanned<String>) -> Option<Base> {

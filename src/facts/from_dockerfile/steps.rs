@@ -117,7 +117,9 @@ impl Step<'_> {
             return known(assignment.value.literal());
         }
         let program = command.program();
-        let by_env = program.as_ref().and_then(|program| program.environment.iter().rev().find(|(key, _)| key == name));
+        let by_env = program
+            .as_ref()
+            .and_then(|program| program.environment.iter().rev().find(|(key, _)| key == name));
         if let Some((_, value)) = by_env {
             return known(value.literal());
         }
@@ -140,7 +142,9 @@ impl Step<'_> {
         let position = cx.position(self.executed.stage.0, self.executed.instruction);
         let scope = cx.graph.scope(self.executed.stage.0, position);
         match self.variable(cx, name) {
-            Variable::Unknown if matches!(scope.get(name), Lookup::MaybeInBase) && !self.exports.contains_key(name) => {
+            Variable::Unknown
+                if matches!(scope.get(name), Lookup::MaybeInBase) && !self.exports.contains_key(name) =>
+            {
                 let inline = self.command().assignments.iter().any(|assignment| assignment.name == name);
                 if inline { Variable::Unknown } else { Variable::Unset }
             }
@@ -201,7 +205,9 @@ pub(super) fn walk_texts(
                     }
                 }
                 Action::Session(Session::ChangeDirectory(to)) => {
-                    if let (Some(folder), Some(to)) = (folders.last_mut(), to.as_ref().and_then(|to| to.literal())) {
+                    if let (Some(folder), Some(to)) =
+                        (folders.last_mut(), to.as_ref().and_then(|to| to.literal()))
+                    {
                         *folder = absolute(folder, to);
                     }
                 }

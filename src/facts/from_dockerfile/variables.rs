@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::executed::Runner;
 use super::{Extraction, base_env};
 use crate::dockerfile::Lookup;
-use crate::dockerfile::shell::{Local, Script, Value, Variables, Word};
+use crate::dockerfile::shell::{Command, Local, Script, Value, Variables, Word};
 use crate::facts::CommandRole;
 
 /// How many assignments are followed one behind the other.
@@ -63,6 +63,8 @@ pub(super) struct Values<'x> {
     runner: &'x Runner,
     script: &'x Script,
     variables: Variables<'x>,
+    /// The first command that reads another file into the shell: after it any variable may be set.
+    sourced: usize,
     outer: RefCell<HashMap<String, Value>>,
     budget: Cell<usize>,
 }
@@ -74,7 +76,11 @@ impl<'x> Values<'x> {
     /// Prepares for the questions of one text.
     pub fn new(cx: &'x Extraction<'x>, runner: &'x Runner, script: &'x Script) -> Self {
         let variables = script.variables();
-        Self { cx, runner, script, variables, outer: RefCell::default(), budget: Cell::new(BUDGET) }
+        let sources = |command: &Command| {
+            command.program().is_some_and(|program| matches!(program.name, "source" | "." | "eval"))
+        };
+        let sourced = script.commands.iter().position(sources).unwrap_or(usize::MAX);
+        Self { cx, runner, script, variables, sourced, outer: RefCell::default(), budget: Cell::new(BUDGET) }
     }
 
     /// What `name` holds at command `index`.
@@ -118,7 +124,10 @@ impl<'x> Values<'x> {
             return self.charge(value.clone());
         }
         match self.variables.local(index, name) {
-            Local::Unset => self.charge(self.outside(name)),
+            Local::Unset => match self.outside(name) {
+                Value::Unset if self.sourced < index => self.charge(Value::Unknown),
+                value => self.charge(value),
+            },
             Local::Value(word) => {
                 let Some(depth) = depth.checked_sub(1) else { return Value::Unknown };
                 // The value is what the variables held where it was assigned.

@@ -105,6 +105,7 @@ fn stage(base: Base, env: Environment) -> Stage {
         after_from: None,
         posix_shell: true,
         login_shell: false,
+        architecture: None,
     }
 }
 

@@ -40,6 +40,9 @@ impl Rule for UnknownCudaTag {
                     }
                     draft.emit();
                 }
+                // `ARG CUDA_VER=notset`: a default that is there to be replaced.
+                TagStatus::NeverPublished { problems, .. }
+                    if problems == [TagProblem::NoVersion] && !base.args.is_empty() => {}
                 TagStatus::NeverPublished { problems, suggestion } => {
                     let why: Vec<String> = problems.iter().map(why).collect();
                     let mut draft = out.finding(

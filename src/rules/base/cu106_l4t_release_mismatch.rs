@@ -1,6 +1,7 @@
 //! CU106: a Jetson image of a release that the target board does not run.
 
-use super::{bases, shown};
+use super::shown;
+use crate::compat::Gpu;
 use crate::compat::tables::gpu::L4tRelease;
 use crate::diagnostics::RuleId;
 use crate::facts::BaseKind;
@@ -19,31 +20,30 @@ impl Rule for L4tReleaseMismatch {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let gpus = cx.target.gpus();
-        for base in bases(cx.facts).filter(|base| base.kind == BaseKind::Jetson) {
-            let Some(release) = base.tag.as_deref().and_then(release) else { continue };
+        // A stage that only builds for a board runs nowhere.
+        if let Some(base) = cx.facts.final_base().filter(|base| base.kind == BaseKind::Jetson) {
+            let Some(release) = base.tag.as_deref().and_then(release) else { return };
             let rows: Vec<&L4tRelease> =
                 cx.tables.gpus().l4t_releases().iter().filter(|row| covers(row, release)).collect();
             if rows.is_empty() {
-                continue;
+                return;
             }
-            for gpu in &gpus {
-                if gpu.is_tegra(cx.tables) && rows.iter().any(|row| row.cc.contains(&gpu.cc)) {
-                    continue;
-                }
-                let boards: Vec<String> = {
-                    let mut capabilities: Vec<_> =
-                        rows.iter().flat_map(|row| row.cc.iter().copied()).collect();
-                    capabilities.sort();
-                    capabilities.dedup();
-                    capabilities.iter().map(ToString::to_string).collect()
-                };
-                out.finding(
-                    &base.origin,
-                    format!("`{}` is of L4T r{release}, which runs on Jetson boards of compute capability {}, not on {}", shown(base), boards.join(" and "), gpu.name),
-                )
-                .help("use an image of the board's own release")
-                .emit();
+            let fits = |gpu: &Gpu| gpu.is_tegra(cx.tables) && rows.iter().any(|row| row.cc.contains(&gpu.cc));
+            let others: Vec<&str> =
+                gpus.iter().filter(|gpu| !fits(gpu)).map(|gpu| gpu.name.as_str()).collect();
+            if others.is_empty() {
+                return;
             }
+            let mut capabilities: Vec<_> = rows.iter().flat_map(|row| row.cc.iter().copied()).collect();
+            capabilities.sort();
+            capabilities.dedup();
+            let boards: Vec<String> = capabilities.iter().map(ToString::to_string).collect();
+            out.finding(
+                &base.origin,
+                format!("`{}` is of L4T r{release}, which runs on Jetson boards of compute capability {}, not on {}", shown(base), boards.join(" and "), others.join(", ")),
+            )
+            .help("use an image of the board's own release")
+            .emit();
         }
     }
 }

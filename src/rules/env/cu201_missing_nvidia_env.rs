@@ -26,8 +26,17 @@ impl Rule for MissingNvidiaEnv {
         if asks.iter().any(|name| !env.is_unset(name)) {
             return;
         }
-        let shipped: Vec<_> =
-            facts.payload.iter().filter(|payload| facts.is_shipped(payload.stage)).collect();
+        // What a package manager installs in a stage that is only copied from stays there.
+        let shipped: Vec<_> = facts
+            .payload
+            .iter()
+            .filter(|payload| match payload.kind {
+                PayloadKind::SystemPackage | PayloadKind::Installer => facts.in_final_lineage(payload.stage),
+                // ENV of a stage that is only copied from stays there as well.
+                PayloadKind::Environment => false,
+                _ => facts.is_shipped(payload.stage),
+            })
+            .collect();
         let system = shipped.iter().find(|payload| {
             matches!(
                 payload.kind,

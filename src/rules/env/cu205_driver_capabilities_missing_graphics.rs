@@ -25,7 +25,14 @@ impl Rule for DriverCapabilitiesMissingGraphics {
         if granted.set.contains(&Capability::Graphics) || granted.set.contains(&Capability::Display) {
             return;
         }
-        let Some(sign) = uses(facts, Capability::Graphics).find(|sign| sign.strong) else { return };
+        // Vulkan's tools run on any vendor's driver: something else must say that this one is NVIDIA's.
+        let neutral = |what: &str| what.starts_with("vulkan-");
+        let gpu_image = facts.payload.iter().any(|payload| facts.is_shipped(payload.stage));
+        let Some(sign) =
+            uses(facts, Capability::Graphics).find(|sign| sign.strong && (gpu_image || !neutral(&sign.what)))
+        else {
+            return;
+        };
         let draft = out
             .finding(place(facts, sign), format!("`{}` renders on the GPU, but `graphics` is missing ({})", sign.what, granted.shown()))
             .related(&sign.origin, "needs it")

@@ -37,16 +37,23 @@ impl Rule for WheelNeedsNewerDriver {
                 .map_or_else(String::new, |floor| format!(", it needs {floor} or newer"));
             let failing = Failing { cuda: Some(version), torch: torch(cx, judged), ..Failing::default() };
             let cures = offers(cx, &failing, &requirements);
-            let draft = out.finding(
-                &judged.used.origin,
-                format!("`{}` brings CUDA {family}, which does not run on {}{floor}", judged.used.what, judged.drivers()),
-            )
-            .verdict(judged.verdict())
-            .pools(judged.pools())
-            .help(match in_words(&cures) {
-                Some(cures) => format!("{cures}; the base image's CUDA does not matter here"),
-                None => "the base image's CUDA does not matter here, what the wheel brings does".to_owned(),
-            });
+            let draft = out
+                .finding(
+                    &judged.used.origin,
+                    format!(
+                        "`{}` brings CUDA {family}, which does not run on {}{floor}",
+                        judged.used.what,
+                        judged.drivers()
+                    ),
+                )
+                .verdict(judged.verdict())
+                .pools(judged.pools())
+                .help(match in_words(&cures) {
+                    Some(cures) => format!("{cures}; the base image's CUDA does not matter here"),
+                    None => {
+                        "the base image's CUDA does not matter here, what the wheel brings does".to_owned()
+                    }
+                });
             offer(draft, cx, &failing, &cures).emit();
         }
     }

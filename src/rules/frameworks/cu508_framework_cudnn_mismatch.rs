@@ -3,7 +3,7 @@
 use super::{has_conda, installs, is_cpu, shipped_python};
 use crate::compat::Tables;
 use crate::diagnostics::{RuleId, Severity};
-use crate::facts::{Base, BaseKind, Facts, PythonRequirement};
+use crate::facts::{Base, BaseKind, Facts, PythonIndex, PythonRequirement};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct FrameworkCudnnMismatch;
@@ -35,6 +35,10 @@ impl Rule for FrameworkCudnnMismatch {
             let severity = if needed.certain && !torch { Severity::Error } else { Severity::Warning };
             let have = match present.first() {
                 Some(major) => format!("the image has cuDNN {major}"),
+                None if torch_wheel(facts).is_some() => {
+                    "the image has none but that of the torch wheel, which is found only when torch is imported first"
+                        .to_owned()
+                }
                 None => "the image has no cuDNN".to_owned(),
             };
             let version =
@@ -113,7 +117,9 @@ fn present(facts: &Facts, base: &Base) -> Option<Vec<u32>> {
 }
 
 fn needed(tables: &Tables, facts: &Facts, requirement: &PythonRequirement) -> Option<Needed> {
-    if is_cpu(requirement) || requirement.url.is_some() || !requirement.extras.is_empty() {
+    // Another index may serve another build: Microsoft's feeds of onnxruntime-gpu do.
+    let foreign = requirement.indexes.iter().any(|index| matches!(index, PythonIndex::Other));
+    if is_cpu(requirement) || foreign || requirement.url.is_some() || !requirement.extras.is_empty() {
         return None;
     }
     let name = requirement.name.as_str();
@@ -170,8 +176,11 @@ fn own_cudnn(facts: &Facts, requirement: &PythonRequirement, major: u32) -> bool
 
 /// cuDNN major that the torch wheel of the image bundles: found when torch is imported first.
 fn torch_cudnn(tables: &Tables, facts: &Facts) -> Option<u32> {
-    let torch =
-        shipped_python(facts).find(|requirement| requirement.name == "torch" && !is_cpu(requirement))?;
+    let torch = torch_wheel(facts)?;
     let row = tables.wheels().torch(torch.exact.as_deref()?)?;
     row.cudnn.as_ref()?.split('.').next()?.parse().ok()
+}
+
+fn torch_wheel(facts: &Facts) -> Option<&PythonRequirement> {
+    shipped_python(facts).find(|requirement| requirement.name == "torch" && !is_cpu(requirement))
 }

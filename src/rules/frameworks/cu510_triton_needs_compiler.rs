@@ -2,6 +2,7 @@
 
 use super::{has_conda, has_package, shipped_python};
 use crate::diagnostics::RuleId;
+use crate::facts::PythonRequirement;
 use crate::rules::{Context, Rule, Sink};
 
 /// Packages that drive Triton or a C compiler when they run.
@@ -53,8 +54,12 @@ impl Rule for TritonNeedsCompiler {
         {
             return;
         }
-        let Some(requirement) =
-            shipped_python(facts).find(|requirement| PACKAGES.contains(&requirement.name.as_str()))
+        // torch depends on triton, so a lock file names it in every image with torch; that is no use of it.
+        let by_torch = |requirement: &PythonRequirement| {
+            requirement.name == "triton" && (requirement.locked || requirement.constrained)
+        };
+        let Some(requirement) = shipped_python(facts)
+            .find(|requirement| PACKAGES.contains(&requirement.name.as_str()) && !by_torch(requirement))
         else {
             return;
         };

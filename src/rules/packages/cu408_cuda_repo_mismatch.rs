@@ -1,7 +1,7 @@
 //! CU408: a CUDA repository of another distribution or architecture.
 
 use crate::diagnostics::{RuleId, Severity};
-use crate::facts::RepositoryUseKind;
+use crate::facts::{Facts, RepositoryUseKind, StageId};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct CudaRepoMismatch;
@@ -45,7 +45,12 @@ impl Rule for CudaRepoMismatch {
                 .emit();
                 continue;
             }
-            let platform = cx.target.architecture();
+            // Without `--platform` the build machine decides, and that may well be an Arm server.
+            let platform = match own_platform(facts, repository.stage) {
+                Some(platform) => platform,
+                None if cx.target.architecture() == "arm64" => "arm64",
+                None => continue,
+            };
             if let Some(wanted) = wrong_architecture(architecture, platform) {
                 seen.push((repository.instruction, distribution, architecture));
                 out.finding(
@@ -57,6 +62,12 @@ impl Rule for CudaRepoMismatch {
             }
         }
     }
+}
+
+/// The architecture that a stage, or the one it stands on, is fixed to by `FROM --platform`.
+fn own_platform(facts: &Facts, stage: StageId) -> Option<&str> {
+    let lineage = &facts.stage(stage)?.lineage;
+    lineage.iter().find_map(|stage| facts.stage(*stage)?.architecture.as_deref())
 }
 
 /// Distribution and architecture folders of a CUDA repository URL.

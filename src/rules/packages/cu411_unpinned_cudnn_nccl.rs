@@ -2,7 +2,7 @@
 
 use super::names::is_cuda_library_build;
 use crate::diagnostics::{RuleId, Severity};
-use crate::facts::{InputKind, PackageManager};
+use crate::facts::{Base, BaseKind, InputKind, PackageManager};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct UnpinnedCudnnNccl;
@@ -26,6 +26,11 @@ impl Rule for UnpinnedCudnnNccl {
             if !from_repository || package.pinned || package.removed || !facts.is_shipped(package.stage) {
                 continue;
             }
+            // On Jetson the L4T release fixes the versions, and a base without a name may be one.
+            let open = |base: &Base| matches!(base.kind, BaseKind::Jetson | BaseKind::Unresolved);
+            if facts.base_of(package.stage).is_some_and(open) {
+                continue;
+            }
             let name = package.name.as_str();
             if !is_cuda_library_build(name) || (package.open_ended && !name.contains("cuda")) {
                 continue;
@@ -34,7 +39,7 @@ impl Rule for UnpinnedCudnnNccl {
             let names_major = name.contains("-cuda-");
             out.finding(
                 &package.origin,
-                format!("`{name}` without a version: the newest build may be for another CUDA"),
+                format!("`{}` without a version: the newest build may be for another CUDA", package.shown()),
             )
             .severity(if names_major { Severity::Info } else { Severity::Warning })
             .help(format!("pin it with the CUDA it is for: `{name}=…+cuda12.4`"))

@@ -67,10 +67,34 @@ impl Rule for CopiedLibsWithoutLdconfig {
 /// Whether a copied path brings CUDA, cuDNN, NCCL or TensorRT libraries.
 fn is_cuda_library(path: &str) -> bool {
     let known = [
-        "cuda", "cudart", "cudnn", "cublas", "cufft", "curand", "cusolver", "cusparse", "nvrtc", "nvjpeg",
-        "nccl", "nvinfer", "tensorrt", "trt", "npp",
+        "cuda",
+        "cudart",
+        "cudnn",
+        "cublas",
+        "cufft",
+        "curand",
+        "cusolver",
+        "cusparse",
+        "cupti",
+        "nvrtc",
+        "nvjpeg",
+        "nvjitlink",
+        "nvtx",
+        "nvtoolsext",
+        "nccl",
+        "nvinfer",
+        "nvonnx",
+        "tensorrt",
+        "trt",
+        "npp",
     ];
-    brings_libraries(path) && known.iter().any(|word| path.to_ascii_lowercase().contains(word))
+    let path = path.to_ascii_lowercase();
+    let file = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    match file.split_once(".so").map(|(stem, _)| stem.trim_start_matches("lib").trim_matches('*')) {
+        // `libnvinfer.so.10` is TensorRT's; `libxmrig-cuda.so` is a program's own.
+        Some(stem) if !stem.is_empty() => known.iter().any(|word| stem.starts_with(word)),
+        _ => brings_libraries(&path) && known.iter().any(|word| path.contains(word)),
+    }
 }
 
 /// The folder that receives the files.
@@ -97,6 +121,8 @@ fn default_folder(folder: &str) -> bool {
             .any(|root| folder.strip_prefix(root).is_some_and(|rest| rest.ends_with("-linux-gnu")))
         || folder.contains("site-packages")
         || folder.contains("dist-packages")
+        // Beside a program: a plugin that it opens by its path.
+        || folder.ends_with("/bin")
         || folder.starts_with("/usr/local/cuda")
 }
 

@@ -27,6 +27,7 @@ impl Rule for FinalStageDevel {
             || compiles_at_run_time(facts)
             || is_workbench(facts)
             || stage.name.as_deref().is_some_and(is_tool_stage)
+            || facts.sources.first().is_some_and(|source| is_tool_file(&source.name))
         {
             return;
         }
@@ -121,4 +122,49 @@ fn is_workbench(facts: &Facts) -> bool {
 fn is_tool_stage(name: &str) -> bool {
     ["dev", "devel", "develop", "development", "devcontainer", "builder", "build", "test", "tests", "ci"]
         .contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// Files that are not meant to be shipped either: `Dockerfile.dev`, `Dockerfile_dev-cu12`, `ci.Dockerfile`,
+/// `.devcontainer/Dockerfile`, `tests/gpu.Dockerfile`.
+fn is_tool_file(path: &str) -> bool {
+    let mut parts = path.rsplit(['/', '\\']);
+    let file = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let folder = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let variant = match file.strip_prefix("dockerfile") {
+        Some(rest) => {
+            rest.trim_start_matches(['.', '-', '_']).split(['.', '-', '_']).next().unwrap_or_default()
+        }
+        None => file.strip_suffix(".dockerfile").unwrap_or_default(),
+    };
+    is_tool_stage(variant)
+        || ["dev", ".devcontainer", "devcontainer", "test", "tests", "ci"].contains(&folder.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_tool_file;
+
+    #[test]
+    fn files_that_are_not_shipped() {
+        for path in [
+            "Dockerfile.dev",
+            "docker/Dockerfile_dev",
+            "ci/tests/cuda.Dockerfile",
+            ".devcontainer/Dockerfile",
+            "Dockerfile.devel-gpu",
+            "ci.Dockerfile",
+        ] {
+            assert!(is_tool_file(path), "{path}");
+        }
+        for path in [
+            "Dockerfile",
+            "build/Dockerfile",
+            "tests/case/Dockerfile",
+            "devel-left-in.Dockerfile",
+            "Dockerfile.gpu",
+            "x/Dockerfile.cuda",
+        ] {
+            assert!(!is_tool_file(path), "{path}");
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! CU801: the image ships a CUDA that a driver of the target does not run.
 
+use super::read_requirements as read;
 use crate::compat::least_driver;
 use crate::diagnostics::{RuleId, Severity, VerdictWord};
 use crate::facts::CudaUseKind;
-use super::read_requirements as read;
 use crate::rules::cures::{Failing, cures, in_words, offer};
 use crate::rules::judgement::{Judged, judge_versions};
 use crate::rules::{Context, Rule, Sink};
@@ -21,10 +21,18 @@ impl Rule for DriverTooOld {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         // What wheels and conda packages bring is CU501's.
-        let uses = cx.facts.cuda.iter().filter(|used| {
-            cx.facts.is_shipped(used.stage) && !matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
-        });
-        let judged = judge_versions(cx, uses);
+        let mut uses: Vec<_> = cx
+            .facts
+            .cuda
+            .iter()
+            .filter(|used| {
+                cx.facts.is_shipped(used.stage)
+                    && !matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
+            })
+            .collect();
+        // Of several places with the same version the one in the final image is named.
+        uses.sort_by_key(|used| !cx.facts.in_final_lineage(used.stage));
+        let judged = judge_versions(cx, uses.into_iter());
         let requirements = read(cx, false).map(|found| found.expressions).unwrap_or_default();
         // The newest version decides; an older one beside it fails for the same reason.
         if let Some(worst) =
@@ -38,17 +46,18 @@ impl Rule for DriverTooOld {
             let failing = Failing { cuda: Some(version), ..failing(cx, &judged, &requirements) };
             let cures = cures(cx, &failing);
             let why = worst.failing.first().map(|failure| failure.why.clone()).unwrap_or_default();
-            let draft = out.finding(
-                &worst.used.origin,
-                format!(
-                    "the image ships CUDA {version} (`{}`); it does not run on {}{from}",
-                    worst.used.what,
-                    worst.drivers()
-                ),
-            )
-            .verdict(worst.verdict())
-            .pools(worst.pools())
-            .help(in_words(&cures).map_or_else(|| why.clone(), |cures| format!("{cures} ({why})")));
+            let draft = out
+                .finding(
+                    &worst.used.origin,
+                    format!(
+                        "the image ships CUDA {version} (`{}`); it does not run on {}{from}",
+                        worst.used.what,
+                        worst.drivers()
+                    ),
+                )
+                .verdict(worst.verdict())
+                .pools(worst.pools())
+                .help(in_words(&cures).map_or_else(|| why.clone(), |cures| format!("{cures} ({why})")));
             offer(draft, cx, &failing, &cures).emit();
             return;
         }

@@ -66,15 +66,17 @@ impl Rule for NoKernelImage {
                 Cure::WheelIndex { .. } => true,
                 _ => false,
             });
-            let draft = out.finding(
-                &code.origin,
-                format!("no code for {}: {} has {}", names.join(", "), code.what, listed(&code.code)),
-            )
-            .verdict(VerdictWord::None)
-            .pools(pools.filter_map(|pool| pool.name.clone()))
-            .help(in_words(&cures).unwrap_or_else(|| {
-                "the code must come from a build for this architecture, by a toolkit that knows it".to_owned()
-            }));
+            let draft = out
+                .finding(
+                    &code.origin,
+                    format!("no code for {}: {} has {}", names.join(", "), code.what, listed(&code.code)),
+                )
+                .verdict(VerdictWord::None)
+                .pools(pools.filter_map(|pool| pool.name.clone()))
+                .help(in_words(&cures).unwrap_or_else(|| {
+                    "the code must come from a build for this architecture, by a toolkit that knows it"
+                        .to_owned()
+                }));
             offer(draft, cx, &failing, &cures).emit();
         }
     }

@@ -74,11 +74,16 @@ fn wheels<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
             used.kind == CudaUseKind::Wheel && used.origin == requirement.origin && !used.major_only
         });
         let Some(used) = used else { continue };
+        let what = format!("torch {version} for CUDA {}", used.version.minor_only());
+        // The same wheel again, for its dependencies or in another stage, is the same finding.
+        if found.iter().any(|code: &Code| code.what == what) {
+            continue;
+        }
         let Some(code) = torch_code(cx, version, used.version) else { continue };
         found.push(Code {
             code,
             toolkit: Some(used.version.minor_only()),
-            what: format!("torch {version} for CUDA {}", used.version.minor_only()),
+            what,
             origin: requirement.origin.clone(),
             built: false,
             torch: Some(requirement),

@@ -30,7 +30,8 @@ pub(super) struct Indexes {
 }
 
 /// Members of torch's family, to which `--torch-backend` applies.
-const TORCH_BACKEND: &[&str] = &["torch", "torchvision", "torchaudio", "torchtext", "torchdata", "triton", "pytorch-triton"];
+const TORCH_BACKEND: &[&str] =
+    &["torch", "torchvision", "torchaudio", "torchtext", "torchdata", "triton", "pytorch-triton"];
 
 impl Indexes {
     /// What is in force for a distribution, and the place of the index that names a CUDA version.
@@ -158,7 +159,11 @@ pub(super) fn of_command(
         .chain(install.find_links.iter().map(|word| (IndexRole::FindLinks, word)));
     for (role, word) in given {
         let origin = step.executed.origin_of(word.span);
-        indexes.list.extend(split_urls(word.literal()).into_iter().map(|url| Index { role, url, origin: origin.clone() }));
+        indexes.list.extend(split_urls(word.literal()).into_iter().map(|url| Index {
+            role,
+            url,
+            origin: origin.clone(),
+        }));
     }
     indexes.torch_backend = match &install.torch_backend {
         Some(word) => Some((word.literal().map(str::to_owned), step.executed.origin_of(word.span))),
@@ -184,7 +189,11 @@ fn split_urls(value: Option<&str>) -> Vec<Option<String>> {
 
 impl Extraction<'_> {
     /// The place that gives a command a variable: its own assignment, the ENV or ARG, else the command.
-    pub(in crate::facts::from_dockerfile) fn origin_of_variable(&self, step: &Step<'_>, name: &str) -> Origin {
+    pub(in crate::facts::from_dockerfile) fn origin_of_variable(
+        &self,
+        step: &Step<'_>,
+        name: &str,
+    ) -> Origin {
         let inline = step.command().assignments.iter().rev().find(|assignment| assignment.name == name);
         if let Some(assignment) = inline {
             return step.executed.origin_of(assignment.value.span);
@@ -192,7 +201,11 @@ impl Extraction<'_> {
         let position = self.position(step.stage().0, step.instruction());
         for ancestor in self.graph.lineage(step.stage().0).into_iter().rev() {
             let end = if ancestor == step.stage().0 { position } else { usize::MAX };
-            let set = self.graph.assignments_in(ancestor, 0..end).filter(|assignment| assignment.name.value == name).last();
+            let set = self
+                .graph
+                .assignments_in(ancestor, 0..end)
+                .filter(|assignment| assignment.name.value == name)
+                .last();
             if let Some(assignment) = set {
                 let span = assignment.raw.as_ref().map_or(assignment.name.span, |raw| raw.span);
                 return self.origin(span);

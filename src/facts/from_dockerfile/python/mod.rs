@@ -9,8 +9,8 @@ use super::Extraction;
 use super::Problem;
 use super::steps::{self, Step, Variable, Workdirs};
 use crate::dockerfile::shell::Action;
-use crate::dockerfile::shell::tools::{PythonAction, PythonInstall};
 use crate::dockerfile::shell::tools::PythonTool as ShellTool;
+use crate::dockerfile::shell::tools::{PythonAction, PythonInstall};
 use crate::facts::manifest::{self, MarkerEnvironment, Requirement, poetry_bounds};
 use crate::facts::{Facts, Origin, PythonIndex, PythonRequirement, PythonTool, StageId};
 use indexes::{Indexes, PipConfig};
@@ -92,11 +92,20 @@ struct Collector<'a, 'c> {
 
 impl<'a, 'c> Collector<'a, 'c> {
     fn new(cx: &'c Extraction<'a>, dirs: &'c Workdirs) -> Self {
-        Self { cx, dirs, config: PipConfig::default(), found: Vec::new(), seen: HashSet::new(), problems: Vec::new() }
+        Self {
+            cx,
+            dirs,
+            config: PipConfig::default(),
+            found: Vec::new(),
+            seen: HashSet::new(),
+            problems: Vec::new(),
+        }
     }
 
     fn install(&mut self, facts: &mut Facts, step: &Step<'_>, install: &PythonInstall) {
-        if matches!(install.action, PythonAction::Uninstall | PythonAction::Lock) {
+        if matches!(install.action, PythonAction::Uninstall | PythonAction::Lock)
+            || install.has_flag(&["--dry-run"])
+        {
             return;
         }
         let common = self.common(facts, step, install);
@@ -126,12 +135,15 @@ impl<'a, 'c> Collector<'a, 'c> {
     }
 
     fn common(&mut self, facts: &mut Facts, step: &Step<'_>, install: &PythonInstall) -> Common {
-        let lineage = facts.stage(step.stage()).map_or_else(|| vec![step.stage()], |stage| stage.lineage.clone());
+        let lineage =
+            facts.stage(step.stage()).map_or_else(|| vec![step.stage()], |stage| stage.lineage.clone());
         let is_uv = matches!(install.tool, ShellTool::Uv | ShellTool::UvPip);
-        let switched_on = |name: &str| matches!(
-            step.own_variable(self.cx, name),
-            Variable::Known(value) if matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on" | "allow")
-        );
+        let switched_on = |name: &str| {
+            matches!(
+                step.own_variable(self.cx, name),
+                Variable::Known(value) if matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on" | "allow")
+            )
+        };
         let mut only_binary: Vec<String> = install
             .only_binary
             .iter()
@@ -167,12 +179,16 @@ impl<'a, 'c> Collector<'a, 'c> {
 
     /// What is known of the Python that installs, from the base image's tag.
     fn markers(&self, facts: &Facts, stage: StageId) -> MarkerEnvironment<'static> {
-        let python = facts.base_of(stage).filter(|base| base.repository.as_deref() == Some("python")).and_then(|base| {
-            let tag = base.tag.as_deref()?;
-            let mut numbers = tag.split(['.', '-']);
-            Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-        });
-        let machine = if self.cx.amd64(stage) { Some("x86_64") } else { self.cx.arm64(stage).then_some("aarch64") };
+        let python = facts
+            .base_of(stage)
+            .filter(|base| base.repository.as_deref() == Some("python"))
+            .and_then(|base| {
+                let tag = base.tag.as_deref()?;
+                let mut numbers = tag.split(['.', '-']);
+                Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+            });
+        let machine =
+            if self.cx.amd64(stage) { Some("x86_64") } else { self.cx.arm64(stage).then_some("aarch64") };
         MarkerEnvironment { python, machine, extra: None }
     }
 
