@@ -24,7 +24,8 @@ flags=(
 )
 build=()
 for target in "${targets[@]}"; do build+=(--bin "$target"); done
-RUSTFLAGS="${flags[*]}" cargo +nightly build --quiet --release --locked --manifest-path fuzz/Cargo.toml \
+# Not --locked: the lock file here follows the dependencies of the crate above.
+RUSTFLAGS="${flags[*]}" cargo +nightly build --quiet --release --manifest-path fuzz/Cargo.toml \
   --target "$triple" --target-dir "$out" "${build[@]}"
 
 # Seeds: what the repository has of each kind.

@@ -88,9 +88,13 @@ fn bad_input_gives_one_clear_message() {
     for (args, wanted, words) in BAD_INPUT {
         let output = cudalint(folder.path(), args);
         let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-        let told = words.iter().all(|word| said.split_whitespace().collect::<Vec<_>>().join(" ").contains(word));
+        let told =
+            words.iter().all(|word| said.split_whitespace().collect::<Vec<_>>().join(" ").contains(word));
         if status(&output) != *wanted || !told || said.contains("panicked") {
-            wrong.push(format!("{args:?}: status {} (wanted {wanted}), words {words:?}\n{said}", status(&output)));
+            wrong.push(format!(
+                "{args:?}: status {} (wanted {wanted}), words {words:?}\n{said}",
+                status(&output)
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -100,16 +104,24 @@ fn bad_input_gives_one_clear_message() {
 fn json_has_the_promised_shape() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "Dockerfile", BAD);
-    let output = cudalint(folder.path(), &["Dockerfile", "--driver", "525", "--gpu", "t4", "--format", "json"]);
+    let output =
+        cudalint(folder.path(), &["Dockerfile", "--driver", "525", "--gpu", "t4", "--format", "json"]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["schema"], "cudalint/1");
     assert_eq!(json["fleet"]["drivers"], serde_json::json!(["525"]));
     let input = &json["inputs"][0];
-    assert_eq!((&input["input"], &input["kind"], &input["complete"]), (&"Dockerfile".into(), &"dockerfile".into(), &true.into()));
-    let finding = input["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == "CU301").unwrap();
+    assert_eq!(
+        (&input["input"], &input["kind"], &input["complete"]),
+        (&"Dockerfile".into(), &"dockerfile".into(), &true.into())
+    );
+    let finding =
+        input["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == "CU301").unwrap();
     assert_eq!(finding["name"], "driver-package-in-image");
     assert_eq!(finding["severity"], "error");
-    assert_eq!((finding["location"]["line"].as_u64(), finding["location"]["column"].as_u64()), (Some(3), Some(42)));
+    assert_eq!(
+        (finding["location"]["line"].as_u64(), finding["location"]["column"].as_u64()),
+        (Some(3), Some(42))
+    );
     assert!(finding["fingerprint"].as_str().unwrap().len() >= 16);
     assert_eq!(json["summary"]["error"], 1);
 }
@@ -131,7 +143,16 @@ fn the_same_bytes_for_any_number_of_threads() {
         Command::new(assert_cmd::cargo::cargo_bin!("cudalint"))
             .current_dir(repository())
             .env("RAYON_NUM_THREADS", threads)
-            .args(["fixtures", "oci:fixtures/images/leaked-driver", "--driver", "470..=580", "--format", "json", "--jobs", threads])
+            .args([
+                "fixtures",
+                "oci:fixtures/images/leaked-driver",
+                "--driver",
+                "470..=580",
+                "--format",
+                "json",
+                "--jobs",
+                threads,
+            ])
             .output()
             .unwrap()
             .stdout
@@ -147,7 +168,11 @@ fn fixes_are_applied_and_shown() {
     let dockerfile = b"FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\nENV NVIDIA_DRIVER_CAPABILITIES=utility\n";
     write(folder.path(), "Dockerfile", dockerfile);
     let shown = cudalint(folder.path(), &["Dockerfile", "--fix", "--diff"]);
-    assert!(text(&shown.stdout).contains("+ENV NVIDIA_DRIVER_CAPABILITIES=utility,compute"), "{}", text(&shown.stdout));
+    assert!(
+        text(&shown.stdout).contains("+ENV NVIDIA_DRIVER_CAPABILITIES=utility,compute"),
+        "{}",
+        text(&shown.stdout)
+    );
     assert_eq!(std::fs::read(folder.path().join("Dockerfile")).unwrap(), dockerfile);
     assert_eq!(status(&cudalint(folder.path(), &["Dockerfile", "--fix"])), 0);
     let mended = std::fs::read_to_string(folder.path().join("Dockerfile")).unwrap();
@@ -159,15 +184,26 @@ fn fixes_are_applied_and_shown() {
 fn a_baseline_holds_back_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "Dockerfile", BAD);
-    assert_eq!(status(&cudalint(folder.path(), &["Dockerfile", "--write-baseline", "--baseline", "base.json"])), 0);
+    assert_eq!(
+        status(&cudalint(folder.path(), &["Dockerfile", "--write-baseline", "--baseline", "base.json"])),
+        0
+    );
     assert_eq!(status(&cudalint(folder.path(), &["Dockerfile", "--baseline", "base.json"])), 0);
     let mut moved = b"# a comment\n\n".to_vec();
     moved.extend_from_slice(BAD);
     write(folder.path(), "Dockerfile", &moved);
-    assert_eq!(status(&cudalint(folder.path(), &["Dockerfile", "--baseline", "base.json"])), 0, "moved lines keep their fingerprint");
+    assert_eq!(
+        status(&cudalint(folder.path(), &["Dockerfile", "--baseline", "base.json"])),
+        0,
+        "moved lines keep their fingerprint"
+    );
     moved.extend_from_slice(b"RUN apt-get install -y nvidia-utils-535\n");
     write(folder.path(), "Dockerfile", &moved);
-    assert_eq!(status(&cudalint(folder.path(), &["Dockerfile", "--baseline", "base.json"])), 1, "new findings are not");
+    assert_eq!(
+        status(&cudalint(folder.path(), &["Dockerfile", "--baseline", "base.json"])),
+        1,
+        "new findings are not"
+    );
 }
 
 #[test]
@@ -188,7 +224,8 @@ fn github_annotations_and_the_step_summary() {
 
 #[test]
 fn inspect_shows_what_an_image_holds() {
-    let output = cudalint(repository(), &["inspect", "oci:fixtures/images/leaked-driver", "--format", "json"]);
+    let output =
+        cudalint(repository(), &["inspect", "oci:fixtures/images/leaked-driver", "--format", "json"]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["cuda_runtimes"][0]["path"], "/usr/local/cuda-12.8/lib64/libcudart.so.12.8.90");
     assert_eq!(json["cuda_runtimes"][0]["version"], "12.8");

@@ -19,7 +19,12 @@ fn syntax_errors(outcome: &InputOutcome) -> usize {
 
 /// Applies the fixes that `allow` admits to the Dockerfile until none is left, as the program does: one can stand in the
 /// way of another, or make room for it.
-fn fixed(name: &str, mut text: String, allow: Safety, check: &dyn Fn(&str) -> InputOutcome) -> Result<String, String> {
+fn fixed(
+    name: &str,
+    mut text: String,
+    allow: Safety,
+    check: &dyn Fn(&str) -> InputOutcome,
+) -> Result<String, String> {
     let before = check(&text);
     let errors = syntax_errors(&before);
     for _round in 0..4 {
@@ -36,7 +41,10 @@ fn fixed(name: &str, mut text: String, allow: Safety, check: &dyn Fn(&str) -> In
             return Err(format!("does not parse after the {} fixes:\n{text}", allow.as_str()));
         }
         let left = self::findings(&again).iter().any(|finding| {
-            finding.fixes.iter().any(|fix| fix.safety <= allow && fix.edits.iter().all(|edit| &*edit.file == name))
+            finding
+                .fixes
+                .iter()
+                .any(|fix| fix.safety <= allow && fix.edits.iter().all(|edit| &*edit.file == name))
         });
         if !left {
             return Ok(text);

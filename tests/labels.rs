@@ -17,13 +17,18 @@ fn line_of(finding: &Finding) -> Option<usize> {
 /// What is wrong with the outcome of a file, in words, and how many expectations were met.
 fn judge(file: &Labelled) -> (usize, Vec<String>) {
     let outcome = check(file, &bytes(&file.name));
-    let findings: Vec<&Finding> =
-        outcome.findings.iter().map(|reported| &reported.finding).filter(|finding| !finding.is_unknown()).collect();
+    let findings: Vec<&Finding> = outcome
+        .findings
+        .iter()
+        .map(|reported| &reported.finding)
+        .filter(|finding| !finding.is_unknown())
+        .collect();
     let mut wrong = Vec::new();
     let mut met = 0;
     for expect in &file.expect {
         let found = findings.iter().any(|finding| {
-            finding.rule.as_str() == expect.rule && line_of(finding).is_some_and(|line| expect.lines.contains(&line))
+            finding.rule.as_str() == expect.rule
+                && line_of(finding).is_some_and(|line| expect.lines.contains(&line))
         });
         if found {
             met += 1;
@@ -34,9 +39,15 @@ fn judge(file: &Labelled) -> (usize, Vec<String>) {
     for finding in &findings {
         let rule = finding.rule.as_str();
         let forbidden = file.must_not_fire.iter().any(|id| id == rule);
-        let allowed = file.may.iter().any(|id| id == rule) || file.expect.iter().any(|expect| expect.rule == rule);
+        let allowed =
+            file.may.iter().any(|id| id == rule) || file.expect.iter().any(|expect| expect.rule == rule);
         if forbidden || (file.clean && finding.severity >= Severity::Warning && !allowed) {
-            wrong.push(format!("  false {rule}@{:?}:{} {}", line_of(finding), finding.severity, finding.message));
+            wrong.push(format!(
+                "  false {rule}@{:?}:{} {}",
+                line_of(finding),
+                finding.severity,
+                finding.message
+            ));
         }
     }
     if !wrong.is_empty() || std::env::var_os("LABELS_SHOW").is_some() {
@@ -62,10 +73,26 @@ fn the_labels_fit_the_files() {
         assert!(file.clean || !file.expect.is_empty(), "{}: expects nothing, so it is clean", file.name);
         for expect in &file.expect {
             let line = lines.get(expect.line - 1).copied().unwrap_or_default();
-            assert!(line.contains(&expect.text), "{}: `{}` is not in line {}: {line}", file.name, expect.text, expect.line);
-            assert!(expect.lines.contains(&expect.line), "{}: {} is none of its lines", file.name, expect.line);
+            assert!(
+                line.contains(&expect.text),
+                "{}: `{}` is not in line {}: {line}",
+                file.name,
+                expect.text,
+                expect.line
+            );
+            assert!(
+                expect.lines.contains(&expect.line),
+                "{}: {} is none of its lines",
+                file.name,
+                expect.line
+            );
             let entry = catalogue().iter().find(|entry| entry.rule.id().as_str() == expect.rule);
-            assert_eq!(entry.map(|entry| entry.page.name.as_str()), Some(expect.name.as_str()), "{}", file.name);
+            assert_eq!(
+                entry.map(|entry| entry.page.name.as_str()),
+                Some(expect.name.as_str()),
+                "{}",
+                file.name
+            );
         }
     }
 }
@@ -83,5 +110,10 @@ fn every_expected_finding_is_reported_and_no_forbidden_one() {
             failures.push(format!("{}\n{}", file.name, wrong.join("\n")));
         }
     }
-    assert!(failures.is_empty(), "{met} of {expected} met; {} files\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{met} of {expected} met; {} files\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }

@@ -15,6 +15,9 @@ fn hooks_use_the_pattern_of_the_program() {
     for hook in &hooks {
         assert_eq!(hook.get("files").and_then(serde_json::Value::as_str), Some(DOCKERFILE_PATTERN));
         // Files named on the command line must pass the same filters as files found in folders, without a network.
-        assert_eq!(hook.get("entry").and_then(serde_json::Value::as_str), Some("cudalint --offline --force-exclude"));
+        assert_eq!(
+            hook.get("entry").and_then(serde_json::Value::as_str),
+            Some("cudalint --offline --force-exclude")
+        );
     }
 }

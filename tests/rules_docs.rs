@@ -72,7 +72,9 @@ fn judge(block: &Block, rule: &str, outcome: &InputOutcome) -> Vec<String> {
     for reported in outcome.findings.iter().filter(|reported| !reported.finding.is_unknown()) {
         let finding = &reported.finding;
         let own = finding.rule.as_str() == rule;
-        let wanted = expected.iter().any(|wanted| wanted.rule == finding.rule.as_str() && wanted.place == place_of(finding));
+        let wanted = expected
+            .iter()
+            .any(|wanted| wanted.rule == finding.rule.as_str() && wanted.place == place_of(finding));
         if !wanted && (own || finding.severity >= Severity::Warning) {
             wrong.push(format!("unexpected {}@{}:{}", finding.rule, place_of(finding), finding.severity));
         }
@@ -81,9 +83,18 @@ fn judge(block: &Block, rule: &str, outcome: &InputOutcome) -> Vec<String> {
 }
 
 /// Applies the fixes of the page's rule and looks again.
-fn judge_fix(block: &Block, rule: &str, outcome: &InputOutcome, files: &BTreeMap<String, String>) -> Vec<String> {
-    let own: Vec<&Finding> =
-        outcome.findings.iter().map(|reported| &reported.finding).filter(|finding| finding.rule.as_str() == rule).collect();
+fn judge_fix(
+    block: &Block,
+    rule: &str,
+    outcome: &InputOutcome,
+    files: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let own: Vec<&Finding> = outcome
+        .findings
+        .iter()
+        .map(|reported| &reported.finding)
+        .filter(|finding| finding.rule.as_str() == rule)
+        .collect();
     let plan = plan_fixes(own.iter().copied(), Safety::Unsafe);
     if plan.edits.is_empty() {
         return vec!["no fix is offered".to_owned()];
@@ -93,10 +104,16 @@ fn judge_fix(block: &Block, rule: &str, outcome: &InputOutcome, files: &BTreeMap
         text = String::from_utf8(apply_edits(text.as_bytes(), edits).unwrap()).unwrap();
     }
     let again = check(block, &text, files);
-    let left: Vec<&Finding> =
-        again.findings.iter().map(|reported| &reported.finding).filter(|finding| finding.rule.as_str() == rule || finding.severity >= Severity::Warning).collect();
-    let mut wrong: Vec<String> =
-        left.iter().map(|finding| format!("after the fix: {}@{} {}", finding.rule, place_of(finding), finding.message)).collect();
+    let left: Vec<&Finding> = again
+        .findings
+        .iter()
+        .map(|reported| &reported.finding)
+        .filter(|finding| finding.rule.as_str() == rule || finding.severity >= Severity::Warning)
+        .collect();
+    let mut wrong: Vec<String> = left
+        .iter()
+        .map(|finding| format!("after the fix: {}@{} {}", finding.rule, place_of(finding), finding.message))
+        .collect();
     if !wrong.is_empty() {
         wrong.push(format!("fixed text:\n{text}"));
     }
@@ -129,22 +146,37 @@ fn every_block_does_what_its_page_says() {
             match block.section.as_str() {
                 "Bad" => {
                     bad += 1;
-                    assert!(expected(&block).iter().any(|wanted| wanted.rule == rule), "{}: a Bad block expects its own rule", block.place());
+                    assert!(
+                        expected(&block).iter().any(|wanted| wanted.rule == rule),
+                        "{}: a Bad block expects its own rule",
+                        block.place()
+                    );
                 }
                 "Good" => {
                     good += 1;
                     assert!(expected(&block).is_empty(), "{}: a Good block expects nothing", block.place());
                 }
-                other => panic!("{}: a block that is run stands under Bad or Good, not `{other}`", block.place()),
+                other => {
+                    panic!("{}: a block that is run stands under Bad or Good, not `{other}`", block.place())
+                }
             }
             run += 1;
-            let outcome = if image { support::image::check_image_block(&block.text, &options(&block)) } else { check(&block, &block.text, &files) };
+            let outcome = if image {
+                support::image::check_image_block(&block.text, &options(&block))
+            } else {
+                check(&block, &block.text, &files)
+            };
             let mut wrong = judge(&block, rule, &outcome);
             if block.info.iter().any(|word| word == "fix") {
                 wrong.extend(judge_fix(&block, rule, &outcome, &files));
             }
             if !wrong.is_empty() {
-                failures.push(format!("{}\n{}\n found:\n{}", block.place(), wrong.join("\n"), shown(&outcome)));
+                failures.push(format!(
+                    "{}\n{}\n found:\n{}",
+                    block.place(),
+                    wrong.join("\n"),
+                    shown(&outcome)
+                ));
             }
             files.clear();
         }
@@ -162,11 +194,20 @@ fn pages_rules_and_names_agree() {
         listed.push(format!("{}-{}.md", entry.page.id, entry.page.name));
         let body = &entry.page.body;
         for section in ["What happens", "Why", "When it stays quiet", "Bad", "Good", "Fix", "References"] {
-            assert!(body.contains(&format!("\n## {section}\n")), "{}: section `{section}` is missing", entry.page.id);
+            assert!(
+                body.contains(&format!("\n## {section}\n")),
+                "{}: section `{section}` is missing",
+                entry.page.id
+            );
         }
-        assert!(body.trim_start().starts_with(&format!("# {}\n", entry.page.name)), "{}: title", entry.page.id);
+        assert!(
+            body.trim_start().starts_with(&format!("# {}\n", entry.page.name)),
+            "{}: title",
+            entry.page.id
+        );
         assert!(["none", "safe", "unsafe"].contains(&entry.page.fix.as_str()), "{}: fix", entry.page.id);
     }
-    let files: Vec<String> = pages().into_iter().map(|(name, _)| name).filter(|name| !name.starts_with("CU00")).collect();
+    let files: Vec<String> =
+        pages().into_iter().map(|(name, _)| name).filter(|name| !name.starts_with("CU00")).collect();
     assert_eq!(listed, files, "pages in rules/ and rules in the catalogue");
 }

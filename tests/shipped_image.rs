@@ -67,7 +67,11 @@ fn a_scan_names_layer_file_and_instruction() {
         .map(|finding| {
             let place = match &finding.location {
                 Location::Layer { index, path, created_by, .. } => {
-                    format!("{index} {} <- {}", path.as_deref().unwrap_or(""), created_by.as_deref().unwrap_or(""))
+                    format!(
+                        "{index} {} <- {}",
+                        path.as_deref().unwrap_or(""),
+                        created_by.as_deref().unwrap_or("")
+                    )
                 }
                 Location::Config { key, .. } => key.to_string(),
                 Location::File(place) => place.file.to_string(),
@@ -77,7 +81,10 @@ fn a_scan_names_layer_file_and_instruction() {
         .collect();
     let leaked = "RUN /bin/sh -c ./install-monitoring.sh # buildkit";
     let folder = "/usr/lib/x86_64-linux-gnu";
-    assert!(errors.contains(&("CU304", format!("2 {folder}/libnvidia-ml.so.535.104.05 <- {leaked}"))), "{errors:?}");
+    assert!(
+        errors.contains(&("CU304", format!("2 {folder}/libnvidia-ml.so.535.104.05 <- {leaked}"))),
+        "{errors:?}"
+    );
     assert!(errors.contains(&("CU304", format!("2 {folder}/libcuda.so.1 <- {leaked}"))), "{errors:?}");
     assert!(errors.contains(&("CU802", "Env.NVIDIA_REQUIRE_CUDA".to_owned())), "{errors:?}");
 }

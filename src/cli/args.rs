@@ -7,10 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 /// Find out, before anything is deployed, whether a container's CUDA code runs on your NVIDIA drivers and GPUs.
 #[derive(Debug, Parser)]
 #[command(name = "cudalint", version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
-#[command(after_help = "INPUT is a Dockerfile, a folder that is searched for Dockerfiles, `-` (a Dockerfile on standard \
+#[command(
+    after_help = "INPUT is a Dockerfile, a folder that is searched for Dockerfiles, `-` (a Dockerfile on standard \
 input), or an image: NAME[:TAG][@DIGEST] from a registry, or docker://, docker-daemon:, oci:, oci-archive:, \
 docker-archive:, dir: as skopeo spells them.\n\nExit status: 0 clean, 1 findings at or above --fail-on, 2 usage or \
-configuration, 3 nothing to check, 4 scan incomplete.")]
+configuration, 3 nothing to check, 4 scan incomplete."
+)]
 pub(super) struct Cli {
     /// What to do; without a command the inputs are checked.
     #[command(subcommand)]
@@ -229,7 +231,13 @@ pub(super) struct CheckArgs {
     pub(super) dockerfile: Option<PathBuf>,
 
     /// Output format
-    #[arg(long, value_name = "FORMAT", env = "CUDALINT_FORMAT", default_value = "human", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "CUDALINT_FORMAT",
+        default_value = "human",
+        help_heading = "Output"
+    )]
     pub(super) format: Format,
     /// Write to a file instead of standard output
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
@@ -391,9 +399,11 @@ pub(super) struct CompatArgs {
 
 /// Options of `require`.
 #[derive(Debug, Args)]
-#[command(after_help = "What is not given is unknown to the container library, and a condition about what it does not know is \
+#[command(
+    after_help = "What is not given is unknown to the container library, and a condition about what it does not know is \
 true. Over a set of drivers the CUDA version of each comes from the tables unless --cuda gives one.\n\nExit status: 0 \
-satisfied (or unknown over a set), 1 unsatisfied or invalid, 2 usage.")]
+satisfied (or unknown over a set), 1 unsatisfied or invalid, 2 usage."
+)]
 pub(super) struct RequireArgs {
     /// Requirements, each as one NVIDIA_REQUIRE_* variable holds it
     #[arg(value_name = "EXPR")]

@@ -9,7 +9,8 @@ use super::output::{Screen, Stop};
 use super::target::{aim, load_config};
 use crate::config::ConfigFile;
 use crate::diagnostics::{
-    Baseline, FailOn, Outcome, PathBase, Problem, Safety, SelectLayer, Selection, Selector, apply_edits, plan_fixes, unified_diff,
+    Baseline, FailOn, Outcome, PathBase, Problem, Safety, SelectLayer, Selection, Selector, apply_edits,
+    plan_fixes, unified_diff,
 };
 use crate::engine::{BuildOptions, ImageOptions, Input, InputError, Options, Platform, check, resolve};
 use crate::limits::Limits;
@@ -49,7 +50,10 @@ pub(super) fn run(
     let mut outcome = check(&inputs, &options);
     if args.write_baseline {
         let Some(path) = baseline_path(args, config) else {
-            return Err(Stop::usage("--write-baseline needs a file: --baseline FILE, or `baseline` in cudalint.toml", None));
+            return Err(Stop::usage(
+                "--write-baseline needs a file: --baseline FILE, or `baseline` in cudalint.toml",
+                None,
+            ));
         };
         return write_baseline(&path, &outcome, &options.paths, err);
     }
@@ -85,7 +89,10 @@ pub(super) fn options(
     let limits = limits(&args.image)?;
     let infos = rule_infos();
     let parse = |words: &[String]| -> Result<Vec<Selector>, Stop> {
-        words.iter().map(|word| Selector::parse(word, infos).map_err(|error| Stop::usage(error.to_string(), None))).collect()
+        words
+            .iter()
+            .map(|word| Selector::parse(word, infos).map_err(|error| Stop::usage(error.to_string(), None)))
+            .collect()
     };
     let flags = SelectLayer {
         select: if args.select.is_empty() { None } else { Some(parse(&args.select)?) },
@@ -108,7 +115,10 @@ pub(super) fn options(
         per_path,
         paths: path_base(config),
         config_paths: config_base(config),
-        baseline: baseline_path(args, config).filter(|_| !args.write_baseline).map(|path| read_baseline(&path)).transpose()?,
+        baseline: baseline_path(args, config)
+            .filter(|_| !args.write_baseline)
+            .map(|path| read_baseline(&path))
+            .transpose()?,
         today: today(),
     })
 }
@@ -118,7 +128,9 @@ fn screen_progress(args: &CheckArgs) -> bool {
     match args.image.progress {
         Some(super::args::When::Always) => true,
         Some(super::args::When::Never) => false,
-        Some(super::args::When::Auto) | None => io::stderr().is_terminal() && matches!(args.format, FormatWord::Human),
+        Some(super::args::When::Auto) | None => {
+            io::stderr().is_terminal() && matches!(args.format, FormatWord::Human)
+        }
     }
 }
 
@@ -168,10 +180,13 @@ pub(super) fn build(args: &BuildArgs, config: Option<&ConfigFile>) -> Result<Bui
             _ => return Err(Stop::usage(format!("--build-arg `{pair}` is no NAME=VALUE"), None)),
         }
     }
-    let configured = config.and_then(|config| config.config.target.platform.as_ref()).map(|platform| platform.value.as_str());
+    let configured = config
+        .and_then(|config| config.config.target.platform.as_ref())
+        .map(|platform| platform.value.as_str());
     let platform = match args.platform.as_deref().or(configured) {
-        Some(text) => Platform::parse(text)
-            .ok_or_else(|| Stop::usage(format!("--platform `{text}` is no OS/ARCH[/VARIANT], such as linux/arm64"), None))?,
+        Some(text) => Platform::parse(text).ok_or_else(|| {
+            Stop::usage(format!("--platform `{text}` is no OS/ARCH[/VARIANT], such as linux/arm64"), None)
+        })?,
         None => Platform::default(),
     };
     Ok(BuildOptions { build_args, target: args.target.clone(), platform, ..BuildOptions::default() })
@@ -199,7 +214,9 @@ fn config_folder(config: Option<&ConfigFile>, current: &Path) -> Option<PathBuf>
 
 fn input_error(error: &InputError) -> Stop {
     let help = match error {
-        InputError::Neither { .. } => Some("write ./NAME for a path; an image is NAME[:TAG][@DIGEST] in lower case, or has a transport such as oci:DIR"),
+        InputError::Neither { .. } => Some(
+            "write ./NAME for a path; an image is NAME[:TAG][@DIGEST] in lower case, or has a transport such as oci:DIR",
+        ),
         _ => None,
     };
     Stop::usage(error.to_string(), help)
@@ -215,7 +232,8 @@ fn baseline_path(args: &CheckArgs, config: Option<&ConfigFile>) -> Option<PathBu
 fn write_baseline(path: &Path, outcome: &Outcome, paths: &PathBase, err: &mut dyn Write) -> Result<u8, Stop> {
     let baseline = Baseline::of(outcome.inputs.iter().flat_map(|input| &input.findings), paths);
     let text = baseline.write().map_err(|error| Stop::usage(format!("{}: {error}", path.display()), None))?;
-    std::fs::write(path, text).map_err(|error| Stop::usage(format!("{} cannot be written: {error}", path.display()), None))?;
+    std::fs::write(path, text)
+        .map_err(|error| Stop::usage(format!("{} cannot be written: {error}", path.display()), None))?;
     writeln!(err, "wrote {} findings to {}", outcome.summary.found(), path.display())?;
     Ok(if outcome.is_complete() { CLEAN } else { INCOMPLETE })
 }
@@ -291,8 +309,9 @@ fn write_report(
         Some(path) => {
             let mut text = Vec::new();
             report::render(format, outcome, &options, &mut text)?;
-            std::fs::write(path, text)
-                .map_err(|error| Stop::usage(format!("{} cannot be written: {error}", path.display()), None))?;
+            std::fs::write(path, text).map_err(|error| {
+                Stop::usage(format!("{} cannot be written: {error}", path.display()), None)
+            })?;
         }
     }
     if format == report::Format::Github
@@ -300,7 +319,11 @@ fn write_report(
     {
         let mut text = Vec::new();
         report::write_step_summary(outcome, &options, &mut text)?;
-        let appended = std::fs::OpenOptions::new().create(true).append(true).open(&path).and_then(|mut file| file.write_all(&text));
+        let appended = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(&text));
         if let Err(error) = appended {
             log::warn!("the step summary {} cannot be written: {error}", path.to_string_lossy());
         }
@@ -355,15 +378,17 @@ pub(super) fn one_input(given: &str) -> Result<Input, Stop> {
     match (inputs.pop(), inputs.len()) {
         (Some(input), 0) => Ok(input),
         (None, _) => Err(Stop::usage(format!("no Dockerfile in `{given}`"), None)),
-        (Some(_), more) => Err(Stop::usage(format!("`{given}` holds {} Dockerfiles; name one of them", more + 1), None)),
+        (Some(_), more) => {
+            Err(Stop::usage(format!("`{given}` holds {} Dockerfiles; name one of them", more + 1), None))
+        }
     }
 }
-
 
 /// Says why an input could not be read: exit status 4.
 pub(super) fn unreadable(problem: &Problem, screen: &Screen, err: &mut dyn Write) -> Result<u8, Stop> {
     let paths = PathBase::default();
-    let options = report::Options { width: screen.width, unicode: screen.unicode, ..report::Options::plain(&paths) };
+    let options =
+        report::Options { width: screen.width, unicode: screen.unicode, ..report::Options::plain(&paths) };
     report::write_problem(problem, &std::sync::Arc::from(&[][..]), &options, err)?;
     Ok(INCOMPLETE)
 }

@@ -392,7 +392,9 @@ fn write_headline(cell: &Cell, program: &Program, screen: &Screen, out: &mut dyn
     let words = match cell.range.as_ref().map(|range| &range.range) {
         Some(range) if range.word == RangeWord::Some => match &range.from {
             // Where forward compatibility helps older branches, those between it and native support may fail.
-            Some(from) if range.intervals.len() > 2 => format!("runs from driver {from} on, and on some before"),
+            Some(from) if range.intervals.len() > 2 => {
+                format!("runs from driver {from} on, and on some before")
+            }
             Some(from) => format!("runs from driver {from} on, not before"),
             None => "runs on some of these drivers only".to_owned(),
         },

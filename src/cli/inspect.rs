@@ -37,16 +37,32 @@ fn human(inspection: &Inspection, screen: &Screen, out: &mut dyn Write) -> Resul
         writeln!(out, "  {} {}", Paint::Caution.on("incomplete:", screen), crate::report::visible(problem))?;
     }
     section(out, &title("CUDA in use"), &inspection.cuda, |used| {
-        let version = if used.major_only { format!("{}.x", used.version.major) } else { used.version.to_string() };
+        let version =
+            if used.major_only { format!("{}.x", used.version.major) } else { used.version.to_string() };
         format!("{version}  {}", used.what)
     })?;
     section(out, &title("CUDA runtimes"), &inspection.cuda_runtimes, |file| {
-        let version = file.build.clone().or_else(|| file.version.map(|version| version.to_string())).unwrap_or_else(|| "unknown".to_owned());
-        format!("{version}  {}, {}{} by {}", file.path, file.linkage, layer(file.layer), file.version_from.join(", "))
+        let version = file
+            .build
+            .clone()
+            .or_else(|| file.version.map(|version| version.to_string()))
+            .unwrap_or_else(|| "unknown".to_owned());
+        format!(
+            "{version}  {}, {}{} by {}",
+            file.path,
+            file.linkage,
+            layer(file.layer),
+            file.version_from.join(", ")
+        )
     })?;
     section(out, &title("Driver libraries"), &inspection.driver_libraries, |file| {
         let version = file.version.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
-        format!("{version}  {}, {}{}", file.path, format!("{:?}", file.kind).to_lowercase(), layer(file.layer))
+        format!(
+            "{version}  {}, {}{}",
+            file.path,
+            format!("{:?}", file.kind).to_lowercase(),
+            layer(file.layer)
+        )
     })?;
     section(out, &title("GPU code"), &inspection.device_code, |code| {
         let mut words: Vec<String> = code.sass.iter().map(|target| target.sm_name()).collect();

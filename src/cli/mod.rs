@@ -42,7 +42,8 @@ pub fn run() -> ExitCode {
     let stdout = std::io::stdout();
     let screen = screen(&cli.global, stdout.is_terminal());
     let mut out = std::io::BufWriter::new(stdout.lock());
-    let answered = answer(&cli, &screen, &mut out, &mut std::io::stderr()).and_then(|status| Ok(out.flush().map(|()| status)?));
+    let answered = answer(&cli, &screen, &mut out, &mut std::io::stderr())
+        .and_then(|status| Ok(out.flush().map(|()| status)?));
     match answered {
         Ok(status) => ExitCode::from(status),
         Err(stop) => {
@@ -58,7 +59,9 @@ fn answer(cli: &Cli, screen: &Screen, out: &mut dyn Write, err: &mut dyn Write) 
     match &cli.command {
         Some(Command::Require(args)) => require::run(args, &*data::load_tables(files, None)?, screen, out),
         Some(Command::Compat(args)) => compat::run(args, files, screen, out),
-        Some(Command::Data(args)) => data::run(args, &*data::load_tables(files, None)?, data::today(), screen, out),
+        Some(Command::Data(args)) => {
+            data::run(args, &*data::load_tables(files, None)?, data::today(), screen, out)
+        }
         Some(Command::Rules(args)) => rules::run(args, screen, out),
         Some(Command::Explain(args)) => explain::run(args, screen, out),
         Some(Command::Cache(args)) => cache::run(args, out),

@@ -6,11 +6,11 @@ use super::args::{ConfigArgs, Host, TargetArgs};
 use super::data::{read_text, text_of};
 use super::host::host_driver;
 use super::output::Stop;
-use crate::nearest::nearest;
 use crate::compat::nodes::{NodePools, NodesError, parse_nodes};
 use crate::compat::{DriverSet, DriverSpec, Gpu, GpuList, HostProfile, Pool, Tables, Target};
 use crate::config::{self, ConfigFile, HostName};
 use crate::limits::Limits;
+use crate::nearest::nearest;
 use crate::span::Spanned;
 
 /// A target, and what is to be said about how it was found.

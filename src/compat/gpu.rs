@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::nearest::{edit_distance, nearest};
 use super::tables::{ForwardSupport, GpuClass, GpuModel, Tables};
 use super::version::{ComputeCapability, SmSuffix, SmTarget, nearest_note};
+use crate::nearest::{edit_distance, nearest};
 use crate::span::Span;
 
 /// A GPU: a product, or a compute capability with or without a class.

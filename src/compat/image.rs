@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
-use crate::nearest::nearest;
 use super::tables::{Arch, CudaImage, NgcMonth, Tables};
 use super::version::CudaVersion;
+use crate::nearest::nearest;
 
 /// The cuDNN part of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -184,7 +184,8 @@ pub struct TagFacts {
     pub status: TagStatus,
 }
 
-/// CUDA versions whose images were deleted before any list that the table is made from (nvidia/cuda on Docker Hub, 2016).
+/// CUDA versions whose images were deleted before any list that the table is made from: public Dockerfiles name them
+/// (`FROM nvidia/cuda:6.5-devel`, `7.0-cudnn4-devel`, `7.5-cudnn5-devel`), and Docker Hub lists none.
 const FIRST_IMAGES: [(u16, u16); 3] = [(6, 5), (7, 0), (7, 5)];
 
 const TAG_WORDS: [&str; 5] = ["base", "runtime", "devel", "cudnn", "cudnn8"];

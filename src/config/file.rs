@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::{Config, ConfigError};
 use crate::diagnostics::{PerPath, RuleId, RuleInfo, SelectLayer, Selector, SeverityOverride};
-use crate::nearest::nearest;
 use crate::limits::Limits;
+use crate::nearest::nearest;
 use crate::span::{Span, Spanned};
 
 /// A configuration file.

@@ -19,9 +19,9 @@ mod suppress;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use crate::date::{Date, DateError};
 pub use baseline::{Baseline, BaselineEntry, BaselineError, Matcher};
 pub use catalogue::{RuleInfo, meta};
-pub use crate::date::{Date, DateError};
 pub use edit::{ApplyError, FixPlan, apply_edits, plan_fixes, unified_diff};
 pub use finding::{Finding, RuleId, VerdictWord};
 pub use fingerprint::{Fingerprint, Fingerprinter};

@@ -12,8 +12,8 @@ use super::image::{ImageOptions, check_image};
 use super::input::Input;
 use crate::compat::{Tables, Target};
 use crate::diagnostics::{
-    Baseline, CommentedFile, Date, Filters, Finding, FleetNames, InputKind, InputOutcome, Location, Outcome, PathBase, PerPath,
-    Selection, Tool, meta,
+    Baseline, CommentedFile, Date, Filters, Finding, FleetNames, InputKind, InputOutcome, Location, Outcome,
+    PathBase, PerPath, Selection, Tool, meta,
 };
 use crate::dockerfile::BuildOptions;
 use crate::facts::from_dockerfile::{BuildContext, Extracted};
@@ -54,7 +54,8 @@ pub struct Options {
 #[must_use]
 pub fn check(inputs: &[Input], options: &Options) -> Outcome {
     let configs = BaseConfigs::new(options);
-    let mut outcomes: Vec<InputOutcome> = inputs.par_iter().map(|input| check_input(input, options, &configs)).collect();
+    let mut outcomes: Vec<InputOutcome> =
+        inputs.par_iter().map(|input| check_input(input, options, &configs)).collect();
     let stale_baseline = options.baseline.as_ref().map_or(0, |baseline| baseline.hold_back(&mut outcomes));
     Outcome { stale_baseline, ..Outcome::new(tool(&options.tables), fleet(&options.target), outcomes) }
 }
@@ -83,7 +84,9 @@ fn fleet(target: &Target) -> FleetNames {
 fn check_input(input: &Input, options: &Options, configs: &BaseConfigs<'_>) -> InputOutcome {
     match input {
         Input::Image { given, source } => check_image(given, source, options),
-        Input::Dockerfile { name, .. } | Input::Unreadable { name, .. } => check_text(name, input, options, configs),
+        Input::Dockerfile { name, .. } | Input::Unreadable { name, .. } => {
+            check_text(name, input, options, configs)
+        }
         Input::Stdin => check_text("<stdin>", input, options, configs),
     }
 }
@@ -195,8 +198,12 @@ fn commented_files(extracted: &Extracted) -> Vec<CommentedFile> {
         let (comments, instructions) = if at == 0 {
             (extracted.comments.clone(), extracted.instructions.clone())
         } else {
-            let lines = (1..=source.lines.line_count()).filter_map(|line| source.lines.line_span(&source.bytes, line));
-            (lines.filter(|span| span.slice(&source.bytes).trim_ascii_start().starts_with(b"#")).collect(), Vec::new())
+            let lines = (1..=source.lines.line_count())
+                .filter_map(|line| source.lines.line_span(&source.bytes, line));
+            (
+                lines.filter(|span| span.slice(&source.bytes).trim_ascii_start().starts_with(b"#")).collect(),
+                Vec::new(),
+            )
         };
         files.push(CommentedFile {
             file: Arc::clone(&source.name),

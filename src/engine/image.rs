@@ -14,8 +14,8 @@ use crate::dockerfile::Platform;
 use crate::facts::from_image::{CollectedLayer, ImageInput, LayerCollector, from_image};
 use crate::facts::{Facts, LayerFacts};
 use crate::image::{
-    self, Image, ImageError, ImageSource, LayerOutcome, NoProgress, Progress, ScanOptions, Source, SourceOptions,
-    for_each_layer,
+    self, Image, ImageError, ImageSource, LayerOutcome, NoProgress, Progress, ScanOptions, Source,
+    SourceOptions, for_each_layer,
 };
 
 /// How images are read.
@@ -73,7 +73,10 @@ pub(super) fn check_image(given: &str, source: &ImageSource, options: &Options) 
 pub(super) fn scan(source: &ImageSource, options: &Options) -> Result<Scanned, Problem> {
     let images = &options.images;
     if images.offline && matches!(source, ImageSource::Registry(_)) {
-        return Err(problem("the image is in a registry, and --offline forbids the network".to_owned(), Some("save it to an archive or layout first: oci-archive:FILE, docker-archive:FILE, oci:DIR")));
+        return Err(problem(
+            "the image is in a registry, and --offline forbids the network".to_owned(),
+            Some("save it to an archive or layout first: oci-archive:FILE, docker-archive:FILE, oci:DIR"),
+        ));
     }
     let opened = image::open(source, &source_options(options)).map_err(|error| from_error(&error))?;
     let found = opened.resolve(&platform(&images.platform)).map_err(|error| from_error(&error))?;

@@ -142,16 +142,16 @@ pub struct Used {
 /// Nothing of it could be read.
 pub fn inspect(input: &Input, options: &Options) -> Result<Inspection, Problem> {
     match input {
-        Input::Image { given, source } => {
-            of_scanned(&scan(source, options)?, given, "image", options)
-        }
+        Input::Image { given, source } => of_scanned(&scan(source, options)?, given, "image", options),
         Input::Dockerfile { path, name } => {
             if let Some(inspection) = elf_file(path, name, options)? {
                 return Ok(inspection);
             }
             of_scanned(&dockerfile::facts(input, options)?, name, "dockerfile", options)
         }
-        Input::Stdin | Input::Unreadable { .. } => of_scanned(&dockerfile::facts(input, options)?, "<stdin>", "dockerfile", options),
+        Input::Stdin | Input::Unreadable { .. } => {
+            of_scanned(&dockerfile::facts(input, options)?, "<stdin>", "dockerfile", options)
+        }
     }
 }
 
@@ -162,18 +162,29 @@ pub fn inspect(input: &Input, options: &Options) -> Result<Inspection, Problem> 
 pub fn facts(input: &Input, options: &Options) -> Result<Facts, Problem> {
     match input {
         Input::Image { source, .. } => Ok(scan(source, options)?.facts),
-        Input::Dockerfile { .. } | Input::Stdin | Input::Unreadable { .. } => Ok(dockerfile::facts(input, options)?.facts),
+        Input::Dockerfile { .. } | Input::Stdin | Input::Unreadable { .. } => {
+            Ok(dockerfile::facts(input, options)?.facts)
+        }
     }
 }
 
-fn of_scanned(scanned: &Scanned, input: &str, kind: &'static str, options: &Options) -> Result<Inspection, Problem> {
+fn of_scanned(
+    scanned: &Scanned,
+    input: &str,
+    kind: &'static str,
+    options: &Options,
+) -> Result<Inspection, Problem> {
     let problems = scanned.problems.iter().map(|problem| problem.message.clone()).collect();
     Ok(shown(&scanned.facts, input, kind, scanned.complete, problems, options))
 }
 
 /// A single ELF file; `None` when the file is none.
 fn elf_file(path: &Path, name: &str, options: &Options) -> Result<Option<Inspection>, Problem> {
-    let unreadable = |error: std::io::Error| Problem { message: format!("{name} cannot be read: {error}"), help: None, location: None };
+    let unreadable = |error: std::io::Error| Problem {
+        message: format!("{name} cannot be read: {error}"),
+        help: None,
+        location: None,
+    };
     let mut file = std::fs::File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let mut head = [0; 8];
@@ -185,11 +196,23 @@ fn elf_file(path: &Path, name: &str, options: &Options) -> Result<Option<Inspect
     // A file alone is looked at as an image with one layer that holds nothing else.
     let base = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut collector = LayerCollector::new(&options.limits);
-    collector.entry(Entry { path: LayerPath::clean(base.as_bytes()), kind: EntryKind::File, size: length, mode: 0o644, reader: &mut file });
-    let layer = LayerFacts { digest: Arc::from(""), diff_id: None, created_by: None, size: length, complete: true };
+    collector.entry(Entry {
+        path: LayerPath::clean(base.as_bytes()),
+        kind: EntryKind::File,
+        size: length,
+        mode: 0o644,
+        reader: &mut file,
+    });
+    let layer =
+        LayerFacts { digest: Arc::from(""), diff_id: None, created_by: None, size: length, complete: true };
     let config = ImageConfig::default();
     let platform = image::Platform::default();
-    let input = ImageInput { config: &config, layers: vec![layer], collected: vec![collector.finish()], platform: &platform };
+    let input = ImageInput {
+        config: &config,
+        layers: vec![layer],
+        collected: vec![collector.finish()],
+        platform: &platform,
+    };
     let facts = from_image(input, &options.tables, &options.limits);
     Ok(Some(shown(&facts, name, "file", true, Vec::new(), options)))
 }
@@ -203,10 +226,20 @@ fn layer_of(origin: &Origin) -> Option<usize> {
 
 /// Variables that CUDA, its container runtime and the loader read.
 fn is_relevant(name: &str) -> bool {
-    name.starts_with("NVIDIA_") || name.starts_with("CUDA_") || name.starts_with("NV_CUD") || ["LD_LIBRARY_PATH", "LIBRARY_PATH", "LD_PRELOAD"].contains(&name)
+    name.starts_with("NVIDIA_")
+        || name.starts_with("CUDA_")
+        || name.starts_with("NV_CUD")
+        || ["LD_LIBRARY_PATH", "LIBRARY_PATH", "LD_PRELOAD"].contains(&name)
 }
 
-fn shown(facts: &Facts, input: &str, kind: &'static str, complete: bool, problems: Vec<String>, options: &Options) -> Inspection {
+fn shown(
+    facts: &Facts,
+    input: &str,
+    kind: &'static str,
+    complete: bool,
+    problems: Vec<String>,
+    options: &Options,
+) -> Inspection {
     let image = facts.image.as_ref();
     let in_file = kind == "file";
     let layer = |origin: &Origin| if in_file { None } else { layer_of(origin) };
@@ -218,11 +251,14 @@ fn shown(facts: &Facts, input: &str, kind: &'static str, complete: bool, problem
         .collect();
     cuda.sort_by(|a, b| b.version.cmp(&a.version).then_with(|| a.what.cmp(&b.what)));
     let env = facts.final_env();
-    let value = |name: &str| env.and_then(|env| env.value(name)).filter(|value| !value.is_empty()).map(str::to_owned);
+    let value =
+        |name: &str| env.and_then(|env| env.value(name)).filter(|value| !value.is_empty()).map(str::to_owned);
     let mut packages: Vec<Package> = facts
         .packages
         .iter()
-        .filter(|package| !package.removed && facts.is_shipped(package.stage) && is_gpu_package(&package.name))
+        .filter(|package| {
+            !package.removed && facts.is_shipped(package.stage) && is_gpu_package(&package.name)
+        })
         .map(|package| Package { name: package.name.clone(), version: package.version.clone() })
         .collect();
     packages.sort_by(|a, b| a.name.cmp(&b.name));
@@ -233,22 +269,31 @@ fn shown(facts: &Facts, input: &str, kind: &'static str, complete: bool, problem
         kind,
         complete,
         problems,
-        cuda_runtimes: image.into_iter().flat_map(|image| &image.cudart).map(|file| Runtime {
-            path: file.path.to_string(),
-            layer: layer(&file.origin),
-            soname: file.soname.clone(),
-            version: file.version,
-            build: file.build.clone(),
-            version_from: file.version_from.clone(),
-            linkage: if file.is_static { "static" } else { "shared" },
-        }).collect(),
-        driver_libraries: image.into_iter().flat_map(|image| &image.driver_libraries).filter(|file| !file.dangling_link).map(|file| DriverLibrary {
-            path: file.path.to_string(),
-            layer: layer(&file.origin),
-            soname: file.soname.clone(),
-            kind: file.kind,
-            version: file.version.clone(),
-        }).collect(),
+        cuda_runtimes: image
+            .into_iter()
+            .flat_map(|image| &image.cudart)
+            .map(|file| Runtime {
+                path: file.path.to_string(),
+                layer: layer(&file.origin),
+                soname: file.soname.clone(),
+                version: file.version,
+                build: file.build.clone(),
+                version_from: file.version_from.clone(),
+                linkage: if file.is_static { "static" } else { "shared" },
+            })
+            .collect(),
+        driver_libraries: image
+            .into_iter()
+            .flat_map(|image| &image.driver_libraries)
+            .filter(|file| !file.dangling_link)
+            .map(|file| DriverLibrary {
+                path: file.path.to_string(),
+                layer: layer(&file.origin),
+                soname: file.soname.clone(),
+                kind: file.kind,
+                version: file.version.clone(),
+            })
+            .collect(),
         device_code: device_code(facts, &layer),
         requirement: value("NVIDIA_REQUIRE_CUDA"),
         env: env
@@ -271,33 +316,50 @@ fn shown(facts: &Facts, input: &str, kind: &'static str, complete: bool, problem
 
 fn device_code(facts: &Facts, layer: &dyn Fn(&Origin) -> Option<usize>) -> Vec<Device> {
     if let Some(image) = &facts.image {
-        return image.device_code.iter().map(|file| Device {
-            path: file.path.to_string(),
-            layer: layer(&file.origin),
-            sass: file.sass.clone(),
-            ptx: file.ptx.iter().map(|(target, isa)| Ptx { target: *target, isa: Some(*isa) }).collect(),
-        }).collect();
+        return image
+            .device_code
+            .iter()
+            .map(|file| Device {
+                path: file.path.to_string(),
+                layer: layer(&file.origin),
+                sass: file.sass.clone(),
+                ptx: file.ptx.iter().map(|(target, isa)| Ptx { target: *target, isa: Some(*isa) }).collect(),
+            })
+            .collect();
     }
-    facts.arch_lists.iter().filter(|list| facts.is_shipped(list.stage)).map(|list| {
-        let targets = |wanted: fn(&crate::facts::ArchEntry) -> bool| list.entries.iter().filter(move |entry| wanted(entry)).filter_map(|entry| entry.target);
-        Device {
-            path: format!("{} {}", list.carrier, list.raw),
-            layer: None,
-            sass: targets(|entry| entry.sass).collect(),
-            ptx: targets(|entry| entry.ptx).map(|target| Ptx { target, isa: None }).collect(),
-        }
-    }).collect()
+    facts
+        .arch_lists
+        .iter()
+        .filter(|list| facts.is_shipped(list.stage))
+        .map(|list| {
+            let targets = |wanted: fn(&crate::facts::ArchEntry) -> bool| {
+                list.entries.iter().filter(move |entry| wanted(entry)).filter_map(|entry| entry.target)
+            };
+            Device {
+                path: format!("{} {}", list.carrier, list.raw),
+                layer: None,
+                sass: targets(|entry| entry.sass).collect(),
+                ptx: targets(|entry| entry.ptx).map(|target| Ptx { target, isa: None }).collect(),
+            }
+        })
+        .collect()
 }
 
 fn is_gpu_package(name: &str) -> bool {
-    ["cuda", "libcuda", "libcu", "libnv", "libnccl", "nvidia", "libnvidia", "tensorrt", "libnpp"].iter().any(|stem| name.starts_with(stem))
+    ["cuda", "libcuda", "libcu", "libnv", "libnccl", "nvidia", "libnvidia", "tensorrt", "libnpp"]
+        .iter()
+        .any(|stem| name.starts_with(stem))
         && !name.starts_with("libcurl")
         && !name.starts_with("libcups")
 }
 
 fn python(facts: &Facts) -> Vec<PythonCuda> {
     let wheel = |origin: &Origin| {
-        facts.cuda.iter().find(|used| used.kind == CudaUseKind::Wheel && used.origin == *origin).map(|used| used.version)
+        facts
+            .cuda
+            .iter()
+            .find(|used| used.kind == CudaUseKind::Wheel && used.origin == *origin)
+            .map(|used| used.version)
     };
     let mut found: Vec<PythonCuda> = facts
         .python

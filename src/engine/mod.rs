@@ -11,10 +11,10 @@ mod inspect;
 mod progress;
 mod source_lines;
 
+pub use crate::dockerfile::{BuildOptions, Platform};
 pub use cache::{Cache, CacheContent};
 pub use check::{Options, check, check_dockerfile};
 pub use context::FolderContext;
 pub use image::ImageOptions;
 pub use input::{Input, InputError, resolve};
-pub use crate::dockerfile::{BuildOptions, Platform};
 pub use inspect::{Inspection, facts, inspect};

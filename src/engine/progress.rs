@@ -20,7 +20,8 @@ impl Bars {
             .layers
             .iter()
             .map(|layer| {
-                let bar = all.add(ProgressBar::new(layer.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)));
+                let bar = all
+                    .add(ProgressBar::new(layer.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)));
                 bar.set_style(style.clone());
                 bar.set_prefix(format!("layer {:>3}", layer.index));
                 bar

@@ -3,7 +3,8 @@
 use crate::compat::tables::PackageVersion;
 use crate::compat::verdict::{RangeAnswer, ReasonKind, judge_over};
 use crate::compat::{
-    Answer, CompatLibrary, CudaVersion, DriverSet, Gpu, HostDriver, Pool, Question, RangeWord, Tables, Verdict, judge,
+    Answer, CompatLibrary, CudaVersion, DriverSet, Gpu, HostDriver, Pool, Question, RangeWord, Tables,
+    Verdict, judge,
 };
 use crate::diagnostics::VerdictWord;
 use crate::facts::{BaseKind, CudaUse, DriverLibraryKind, Facts, FileOperationKind, LoaderEntry};

@@ -4,7 +4,7 @@
     readme.py README.md test|run
 
 Taken from fenced code blocks: lines that begin with `cargo test` or `cargo run`, with or without a `$` prompt. It is an
-error when there is no test command, or fewer than two run commands.
+error when there is none.
 """
 
 import re
@@ -26,9 +26,8 @@ def commands(text, verb):
 def main():
     path, verb = sys.argv[1:]
     found = commands(Path(path).read_text(encoding="utf-8"), verb)
-    least = {"test": 1, "run": 2}[verb]
-    if len(found) < least:
-        sys.exit(f"{path}: {len(found)} `cargo {verb}` command(s) in code blocks, expected at least {least}")
+    if not found:
+        sys.exit(f"{path}: no `cargo {verb}` command in a code block")
     print("\n".join(found))
 
 

@@ -1,9 +1,9 @@
 //! Reads driver specifications.
 
 use super::{DriverPoint, DriverSet, DriverSpec, SpecError, SpecProblem, sort_points};
-use crate::nearest::nearest;
 use crate::compat::tables::{Branch, DriverTable, ReleaseKind, Tables};
 use crate::compat::version::{DriverBranch, DriverVersion, VersionError};
+use crate::nearest::nearest;
 use crate::span::Span;
 
 /// Longest specification and most items of one; longer ones are no command line that a person wrote.

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::date::PartialDate;
 use super::load::row;
 use crate::compat::version::{CudaVersion, DriverBranch, DriverVersion, PtxIsa};
+use crate::date::PartialDate;
 
 /// NVIDIA's words for the kinds of driver branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, serde::Serialize)]

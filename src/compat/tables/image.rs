@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::date::PartialDate;
 use super::forward::Confidence;
 use super::load::row;
 use crate::compat::version::{CudaVersion, DriverBranch, DriverVersion};
+use crate::date::PartialDate;
 
 /// Processor architecture of an image, as Docker names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, serde::Serialize)]

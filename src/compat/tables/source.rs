@@ -1,7 +1,7 @@
 //! Where figures come from.
 
-use crate::date::PartialDate;
 use super::load::row;
+use crate::date::PartialDate;
 
 row! {
     /// One document, file or experiment that figures were taken from.

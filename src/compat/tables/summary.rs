@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::load::{Provenance, Row};
 use super::{DataError, Tables};
-use crate::date::PartialDate;
 use crate::compat::version::{CudaVersion, DriverVersion};
+use crate::date::PartialDate;
 use crate::span::{LineIndex, Span};
 
 /// One table in a summary.

@@ -1,8 +1,8 @@
 //! CUDA toolkits: which driver each is paired with, what its compiler targets, and the floors of minor-version compatibility.
 
-use crate::date::PartialDate;
 use super::load::row;
 use crate::compat::version::{ComputeCapability, CudaVersion, DriverBranch, DriverVersion, PtxIsa, SmTarget};
+use crate::date::PartialDate;
 
 row! {
     /// One toolkit release or update (CUDA Toolkit Release Notes; sm and PTX as its own ptxas or the PTX ISA history say).

@@ -78,8 +78,7 @@ pub(super) fn of_stages(
                     Some(platform) => platform.as_str().and_then(Platform::parse),
                     None => Some(build.clone()),
                 };
-                let arch =
-                    platform.as_ref().and_then(|platform| Arch::from_word(&platform.architecture));
+                let arch = platform.as_ref().and_then(|platform| Arch::from_word(&platform.architecture));
                 let base = base::of_reference(text, name.as_ref(), tables);
                 known(&base, tables, arch, platform.as_ref(), config).map(Rc::new)
             }),

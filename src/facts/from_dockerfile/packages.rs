@@ -43,10 +43,8 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
                         facts.upgrades.push(SystemUpgrade {
                             stage: executed.stage,
                             manager,
-                            // NVIDIA's repositories have no security advisories, so `--security` leaves them alone.
                             cuda_protected: leaves_cuda_alone(call)
-                                || protected.get(executed.stage.0) == Some(&true)
-                                || call.flags.iter().any(|flag| flag.name == "--security"),
+                                || protected.get(executed.stage.0) == Some(&true),
                             instruction: executed.instruction,
                             origin: executed.command_origin(&resolved.command),
                         });
@@ -129,7 +127,7 @@ fn about_cuda(text: &str) -> bool {
 
 /// Whether the options of an upgrade keep it away from CUDA packages.
 fn leaves_cuda_alone(call: &PackageCommand) -> bool {
-    // NVIDIA's repository marks nothing as a security update.
+    // Only updates that an advisory of their repository names are taken; that one names CUDA packages is not known.
     call.has_flag(&["--security"])
         || call.flags.iter().any(|flag| {
             matches!(flag.name.as_str(), "-x" | "--exclude" | "--excludepkgs" | "--disablerepo")

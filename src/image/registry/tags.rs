@@ -4,8 +4,8 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use crate::nearest::edit_distance;
 use super::client::Client;
+use crate::nearest::edit_distance;
 
 /// Tags asked for; a longer list is not paged through for a hint.
 const ASKED: usize = 1_000;
@@ -43,12 +43,8 @@ fn nearest(wanted: &str, tags: Vec<String>) -> Vec<String> {
     let plain = |tag: &String| {
         tag.len() <= 128 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
     };
-    let mut ranked: Vec<(usize, String)> = tags
-        .into_iter()
-        .take(ASKED)
-        .filter(plain)
-        .map(|tag| (edit_distance(wanted, &tag), tag))
-        .collect();
+    let mut ranked: Vec<(usize, String)> =
+        tags.into_iter().take(ASKED).filter(plain).map(|tag| (edit_distance(wanted, &tag), tag)).collect();
     ranked.sort();
     ranked.into_iter().take(SHOWN).map(|(_, tag)| tag).collect()
 }

@@ -1,6 +1,6 @@
 //! CU301: a package of the host driver is installed.
 
-use super::names::{is_driver_container, is_driver_package};
+use super::names::{DriverContainers, is_driver_package};
 use crate::diagnostics::{RuleId, Safety, Severity};
 use crate::facts::{InputKind, PackageInstall};
 use crate::rules::support::delete_word;
@@ -42,6 +42,7 @@ impl Rule for DriverPackageInImage {
             .emit();
             return;
         }
+        let containers = DriverContainers::of(facts);
         for package in found {
             let name = if package.open_ended { format!("{}*", package.name) } else { package.name.clone() };
             let mut draft = out
@@ -50,7 +51,7 @@ impl Rule for DriverPackageInImage {
                     format!("`{name}` puts host driver files into the image; they shadow or clash with the ones the runtime mounts"),
                 )
                 .help(help);
-            if is_driver_container(facts, package.stage) {
+            if containers.has(facts, package.stage) {
                 draft = draft.severity(Severity::Info);
             }
             if let Some(edit) = delete_word(facts, &package.origin) {

@@ -22,8 +22,9 @@ impl Rule for InstallerMayInstallDriver {
             matches!(command.role, CommandRole::Run | CommandRole::BuildScript)
                 && facts.in_final_lineage(command.stage)
         });
+        let containers = super::names::DriverContainers::of(facts);
         for command in commands {
-            if super::names::is_driver_container(facts, command.stage) {
+            if containers.has(facts, command.stage) {
                 continue;
             }
             if let Some(run) = runfile(command) {

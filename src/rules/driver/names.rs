@@ -1,5 +1,7 @@
 //! Names of packages and files that belong to the host driver.
 
+use std::collections::BTreeSet;
+
 use crate::facts::{Facts, StageId};
 
 /// Stems of package names that bring driver libraries or modules (Debian, Ubuntu, NVIDIA's repositories, Fedora, SUSE,
@@ -52,14 +54,29 @@ pub(super) fn is_driver_package(name: &str) -> bool {
     })
 }
 
-/// Whether a stage builds a driver container: kernel headers or module tooling beside the driver. Such images are meant
-/// to carry the driver.
-pub(super) fn is_driver_container(facts: &Facts, stage: StageId) -> bool {
-    facts.packages.iter().filter(|package| facts.inherits(stage, package.stage)).any(|package| {
-        ["linux-headers", "linux-modules", "kernel-devel", "kernel-headers", "dkms", "kmod"]
-            .iter()
-            .any(|stem| package.name == *stem || package.name.starts_with(&format!("{stem}-")))
-    })
+/// Stages that build a driver container: kernel headers or module tooling beside the driver. Such images are meant to
+/// carry the driver.
+pub(super) struct DriverContainers {
+    /// Stages that install them.
+    kernel: BTreeSet<StageId>,
+}
+
+impl DriverContainers {
+    /// Finds them once, for many questions.
+    pub(super) fn of(facts: &Facts) -> Self {
+        let for_kernels = |name: &str| {
+            ["linux-headers", "linux-modules", "kernel-devel", "kernel-headers", "dkms", "kmod"].iter().any(
+                |stem| name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+            )
+        };
+        let packages = facts.packages.iter().filter(|package| for_kernels(&package.name));
+        Self { kernel: packages.map(|package| package.stage).collect() }
+    }
+
+    /// Whether a stage, or one that it is built from, is one.
+    pub(super) fn has(&self, facts: &Facts, stage: StageId) -> bool {
+        self.kernel.iter().any(|kernel| facts.inherits(stage, *kernel))
+    }
 }
 
 /// Whether a path names a file that the host driver owns and the runtime mounts; the base name is returned. Stubs,

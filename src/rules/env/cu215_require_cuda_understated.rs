@@ -42,7 +42,8 @@ impl Rule for RequireCudaUnderstated {
         // In a built image the value that NVIDIA's own images of this version carry is not the author's.
         let images = cx.tables.images();
         let own = images.require_texts().iter().any(|row| {
-            row.version.minor_only() == used.version.minor_only() && images.require_text(row).as_deref() == Some(value)
+            row.version.minor_only() == used.version.minor_only()
+                && images.require_text(row).as_deref() == Some(value)
         });
         if own {
             return;

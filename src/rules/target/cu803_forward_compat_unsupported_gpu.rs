@@ -33,10 +33,7 @@ impl Rule for ForwardCompatUnsupportedGpu {
         let Some(used) = newest else { return };
         for (pool, drivers) in cx.target.with_drivers() {
             let Some(least) = drivers.least() else { continue };
-            let refused = pool
-                .gpus
-                .iter()
-                .filter(|gpu| is_refused(gpu));
+            let refused = pool.gpus.iter().filter(|gpu| is_refused(gpu));
             for gpu in refused {
                 let question = Question {
                     cuda: Some(used.version),
