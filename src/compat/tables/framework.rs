@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(needs("==1.20.*"), [9]);
         assert_eq!(needs("~=1.17.0"), [8]);
         assert_eq!(needs("<1.18.1"), [8]);
-        assert_eq!(needs("<=1.18.1"), [8, 9]);
+        assert_eq!(needs("<=1.19.0"), [8, 9]);
         assert_eq!(needs(">=1.10"), [8, 9]);
         assert_eq!(needs("!=1.19.1"), [8, 9]);
     }

@@ -284,12 +284,14 @@ fn folder_builds(
     if !matches!(install.action, PythonAction::Install | PythonAction::Wheel) {
         return Vec::new();
     }
-    let folders = install.requirements.iter().filter_map(|requirement| match &requirement.source {
-        RequirementSource::Path(path) => {
-            let known = clones.at(&absolute(step.directory, path.trim_start_matches("file://")))?;
-            Some((requirement, known))
-        }
-        _ => None,
+    let folders = install.requirements.iter().filter_map(|requirement| {
+        let path = match &requirement.source {
+            RequirementSource::Path(path) => path.trim_start_matches("file://"),
+            // pip takes the value of `-e` for a folder, whatever it looks like.
+            RequirementSource::Index if requirement.editable => requirement.raw.split('[').next()?,
+            _ => return None,
+        };
+        Some((requirement, clones.at(&absolute(step.directory, path))?))
     });
     folders
         .map(|(requirement, known)| SourceBuild {

@@ -28,7 +28,7 @@ impl Rule for DriverCapabilitiesMissingUtility {
         let Some(sign) = uses(facts, Capability::Utility).find(|sign| sign.strong) else { return };
         let draft = out
             .finding(
-                place(facts, &sign.origin),
+                place(facts, sign),
                 format!("`{}` needs NVML, but {} leaves out `utility`", sign.what, granted.shown()),
             )
             .related(&sign.origin, "needs it")

@@ -27,7 +27,7 @@ impl Rule for DriverCapabilitiesMissingVideo {
         }
         let Some(sign) = uses(facts, Capability::Video).find(|sign| sign.strong) else { return };
         let draft = out
-            .finding(place(facts, &sign.origin), format!("`{}` uses NVENC or NVDEC, but `video` is missing ({})", sign.what, granted.shown()))
+            .finding(place(facts, sign), format!("`{}` uses NVENC or NVDEC, but `video` is missing ({})", sign.what, granted.shown()))
             .related(&sign.origin, "needs it")
             .help("libnvcuvid.so.1 and libnvidia-encode.so.1 are mounted with the capability `video`; add it and keep compute and utility");
         add_word(draft, facts, &granted, Capability::Video).emit();

@@ -34,7 +34,7 @@ impl Rule for DriverCapabilitiesMissingGraphics {
             return;
         };
         let draft = out
-            .finding(place(facts, &sign.origin), format!("`{}` renders on the GPU, but `graphics` is missing ({})", sign.what, granted.shown()))
+            .finding(place(facts, sign), format!("`{}` renders on the GPU, but `graphics` is missing ({})", sign.what, granted.shown()))
             .related(&sign.origin, "needs it")
             .help("the EGL, Vulkan and OpenGL driver libraries are mounted with the capability `graphics`; add it");
         add_word(draft, facts, &granted, Capability::Graphics).emit();

@@ -1,6 +1,7 @@
 //! CU208: NVIDIA_VISIBLE_DEVICES names particular GPUs.
 
 use crate::diagnostics::{RuleId, Safety};
+use crate::facts::BaseKind;
 use crate::rules::support::{delete_assignment, effective_set, replace_value, variable_origin};
 use crate::rules::{Context, Rule, Sink};
 
@@ -32,7 +33,9 @@ impl Rule for VisibleDevicesHardcoded {
             .help("use `all` in the image; choose GPUs when the container is started (`docker run --gpus`, the scheduler)");
         if let Some(set) = effective_set(cx.facts, VARIABLE) {
             // Where the base image says `all` already, the line is not needed.
-            let inherited = set.previous_from_base && set.previous == Some(Some("all".to_owned()));
+            let inherited = set.previous_from_base
+                && set.previous == Some(Some("all".to_owned()))
+                && cx.facts.final_base().is_some_and(|base| base.kind == BaseKind::Cuda && base.args.is_empty());
             let (title, edit) = if inherited {
                 ("delete the assignment: the base image sets `all`", delete_assignment(cx.facts, set))
             } else {
