@@ -53,7 +53,7 @@ fn extract(source: &[u8]) -> Extracted {
         source,
         options: BuildOptions::default(),
         context: &Context,
-        base_config: &|_| None,
+        base_config: &|_, _| None,
     };
     from_dockerfile(input, Tables::builtin(), &Limits::default())
 }

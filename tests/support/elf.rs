@@ -10,7 +10,7 @@
 //! Every function gives an [`Elf`] that can be changed further before [`Elf::build`].
 
 // Each test binary uses a part of this.
-#![allow(dead_code, missing_docs, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice)]
+#![allow(dead_code, unused_imports, missing_docs)]
 
 #[path = "elf_writer.rs"]
 mod elf_writer;

@@ -35,7 +35,10 @@ impl Rule for VisibleDevicesHardcoded {
             // Where the base image says `all` already, the line is not needed.
             let inherited = set.previous_from_base
                 && set.previous == Some(Some("all".to_owned()))
-                && cx.facts.final_base().is_some_and(|base| base.kind == BaseKind::Cuda && base.args.is_empty());
+                && cx
+                    .facts
+                    .final_base()
+                    .is_some_and(|base| base.kind == BaseKind::Cuda && base.args.is_empty());
             let (title, edit) = if inherited {
                 ("delete the assignment: the base image sets `all`", delete_assignment(cx.facts, set))
             } else {
