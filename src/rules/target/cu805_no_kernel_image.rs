@@ -2,7 +2,7 @@
 
 use super::device_code::{all, listed};
 use crate::compat::cure::Cure;
-use crate::compat::{DriverPoint, DriverSet, HostDriver, Question, Verdict, judge};
+use crate::compat::{DriverPoint, DriverSet, Gpu, HostDriver, Question, Tables, Verdict, judge};
 use crate::diagnostics::{RuleId, VerdictWord};
 use crate::rules::cures::{Failing, cures, in_words, offer};
 use crate::rules::{Context, Rule, Sink};
@@ -23,29 +23,22 @@ impl Rule for NoKernelImage {
         if gpus.is_empty() {
             return;
         }
-        // The newest driver compiles every PTX there is, so what fails on it has no code at all.
-        let newest = cx.tables.drivers().newest().and_then(|branch| branch.releases.last());
-        let Some(newest) =
-            newest.map(|release| DriverPoint::new(release.version.clone(), cx.tables.drivers()))
-        else {
-            return;
-        };
-        let any = DriverSet::single(newest.version.clone(), cx.tables.drivers());
         for code in all(cx) {
             let missing: Vec<_> = gpus
                 .iter()
                 .filter(|gpu| {
-                    let question = Question {
-                        code: Some(&code.code),
-                        gpu: Some(gpu),
-                        ..Question::new(HostDriver::Driver(&newest))
-                    };
-                    judge(&question, cx.tables).verdict == Verdict::NoKernelImage
+                    newest_for(gpu, cx.tables).is_some_and(|newest| {
+                        let question = Question {
+                            code: Some(&code.code),
+                            gpu: Some(gpu),
+                            ..Question::new(HostDriver::Driver(&newest))
+                        };
+                        judge(&question, cx.tables).verdict == Verdict::NoKernelImage
+                    })
                 })
                 .collect();
-            if missing.is_empty() {
-                continue;
-            }
+            let Some(newest) = missing.first().and_then(|gpu| newest_for(gpu, cx.tables)) else { continue };
+            let any = DriverSet::single(newest.version, cx.tables.drivers());
             let names: Vec<String> =
                 missing.iter().map(|gpu| format!("{} (compute capability {})", gpu.name, gpu.cc)).collect();
             let pools =
@@ -80,4 +73,16 @@ impl Rule for NoKernelImage {
             offer(draft, cx, &failing, &cures).emit();
         }
     }
+}
+
+/// The newest driver that drives a GPU: it compiles every PTX that any of its drivers does, so code that fails on it fails
+/// on all.
+fn newest_for(gpu: &Gpu, tables: &Tables) -> Option<DriverPoint> {
+    let last = tables.gpus().sm(gpu.cc).and_then(|sm| sm.last_branch);
+    let branch = match last {
+        Some(last) => tables.drivers().get(last),
+        None => tables.drivers().newest(),
+    };
+    let release = branch?.releases.last()?;
+    Some(DriverPoint::new(release.version.clone(), tables.drivers()))
 }
