@@ -153,7 +153,9 @@ mod tests {
     fn a_page_reads_well() {
         let text = shown(find_page("CU801").unwrap(), &Screen::PLAIN);
         assert!(
-            text.starts_with("CU801 driver-too-old [error]\n--driver --gpu --unsafe-fixes, group target, since "),
+            text.starts_with(
+                "CU801 driver-too-old [error]\n--driver --gpu --unsafe-fixes, group target, since "
+            ),
             "{text}"
         );
         assert!(text.contains("\nWhy\n"), "{text}");
