@@ -352,7 +352,7 @@ fn base(merged: &Merged<'_>, env: &Environment, shown: &ImageFacts, tables: &Tab
     let cudnn = cudnn(env, shown);
     Base {
         reference: None,
-        written: "this image".to_owned(),
+        written: "the image".to_owned(),
         repository: None,
         tag: None,
         digest: false,

@@ -25,7 +25,7 @@ impl Rule for EolCudaImage {
         if let Some(eol) = images.system(&os.id).and_then(|row| row.eol).filter(|eol| *eol < today) {
             out.finding(
                 &base.origin,
-                format!("`{}`: {} left standard support on {eol}; NVIDIA deletes such images six months after end of life", shown(base), os.id),
+                format!("{}: {} left standard support on {eol}; NVIDIA deletes such images six months after end of life", shown(base), os.id),
             )
             .help("use the same CUDA version on a supported distribution")
             .emit();
@@ -43,7 +43,7 @@ impl Rule for EolCudaImage {
         {
             out.finding(
                 &base.origin,
-                format!("`{}` is superseded by {newest}; only the newest point release of a minor is kept for long", shown(base)),
+                format!("{} is superseded by {newest}; only the newest point release of a minor is kept for long", shown(base)),
             )
             .severity(Severity::Info)
             .help(format!("use {newest}"))

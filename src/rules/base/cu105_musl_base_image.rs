@@ -27,7 +27,7 @@ impl Rule for MuslBaseImage {
         let (origin, subject): (&Origin, String) = if by_layers {
             (&payload.origin, "the image".to_owned())
         } else {
-            (&base.origin, format!("`{}`", shown(base)))
+            (&base.origin, shown(base))
         };
         let glibc = brings_glibc(facts);
         out.finding(

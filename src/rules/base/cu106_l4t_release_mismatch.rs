@@ -40,7 +40,7 @@ impl Rule for L4tReleaseMismatch {
             let boards: Vec<String> = capabilities.iter().map(ToString::to_string).collect();
             out.finding(
                 &base.origin,
-                format!("`{}` is of L4T r{release}, which runs on Jetson boards of compute capability {}, not on {}", shown(base), boards.join(" and "), others.join(", ")),
+                format!("{} is of L4T r{release}, which runs on Jetson boards of compute capability {}, not on {}", shown(base), boards.join(" and "), others.join(", ")),
             )
             .help("use an image of the board's own release")
             .emit();

@@ -49,7 +49,7 @@ impl Rule for BaseDropsDriverPath {
         let mut draft = out
             .finding(
                 origin,
-                format!("LD_LIBRARY_PATH of `{}` lacks {FOLDER}, where GKE mounts the driver", shown(base)),
+                format!("LD_LIBRARY_PATH of {} lacks {FOLDER}, where GKE mounts the driver", shown(base)),
             )
             .severity(if gke { Severity::Warning } else { Severity::Info })
             .help(format!("add {LINE}"));

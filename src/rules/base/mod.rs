@@ -10,7 +10,7 @@ mod cu107_gpu_image_latest;
 mod cu108_base_drops_driver_path;
 
 use super::Rule;
-use crate::facts::{Base, Facts};
+use crate::facts::{Base, BaseKind, Facts};
 
 /// Rules of this group, in order of their ids.
 pub(super) const RULES: &[&dyn Rule] = &[
@@ -29,7 +29,10 @@ fn bases(facts: &Facts) -> impl Iterator<Item = &Base> {
     facts.stages.iter().filter_map(|stage| stage.base.as_ref())
 }
 
-/// The reference for a message: expanded where known.
-fn shown(base: &Base) -> &str {
-    base.reference.as_deref().unwrap_or(&base.written)
+/// A base image for a message: its reference, expanded where known.
+fn shown(base: &Base) -> String {
+    if base.kind == BaseKind::Built {
+        return "the image".to_owned();
+    }
+    format!("`{}`", base.reference.as_deref().unwrap_or(&base.written))
 }
