@@ -32,6 +32,8 @@ pub(super) struct MatrixInput {
 #[derive(Debug, Serialize)]
 pub(super) struct Grid {
     schema: &'static str,
+    /// Whether GPU code of the input was judged; without, the answers are about drivers alone.
+    device_code: bool,
     /// The columns; `null` stands for a GPU that was not given.
     gpus: Vec<Option<String>>,
     /// The rows, least driver first, Jetson Linux last.
@@ -149,7 +151,7 @@ pub(super) fn matrix(input: &MatrixInput, target: &Target, tables: &Tables, toda
         rows.push(Row { driver: format!("l4t:{release}"), cells: cells.collect() });
     }
     let gpus = columns.iter().map(|gpu| gpu.as_ref().map(|gpu| gpu.name.clone())).collect();
-    Grid { schema: "cudalint/1", gpus, rows }
+    Grid { schema: "cudalint/1", device_code: !input.codes.is_empty(), gpus, rows }
 }
 
 struct Drawer<'a> {
@@ -432,6 +434,11 @@ fn write_legend(grid: &Grid, screen: &Screen, out: &mut dyn Write) -> io::Result
     if grid.rows.iter().flat_map(|row| &row.cells).any(Option::is_none) {
         writeln!(out, "{:<CELL$}  no pool of the target has both", "·")?;
     }
+    if !grid.device_code {
+        let text = "No GPU code was found to judge; whether the image has any for these GPUs is not known.";
+        writeln!(out)?;
+        write_wrapped(("", 0), 0, text, screen, out)?;
+    }
     Ok(())
 }
 
@@ -530,7 +537,10 @@ mod tests {
              ✓ ok       runs\n\
              ! refused  would run, but NVIDIA_REQUIRE_CUDA refuses the driver\n\
              ✗ driver   the driver is too old for the CUDA version\n\
-             ✗ gpu      the branch does not drive the GPU\n"
+             ✗ gpu      the branch does not drive the GPU\n\
+             \n\
+             No GPU code was found to judge; whether the image has any for these GPUs is not\n\
+             known.\n"
         );
         let text = drawn(&grid, true, &Screen { unicode: false, ..Screen::PLAIN });
         assert!(text.contains("470     x driver"), "{text}");

@@ -43,7 +43,10 @@ impl Rule for EolCudaImage {
         {
             out.finding(
                 &base.origin,
-                format!("{} is superseded by {newest}; only the newest point release of a minor is kept for long", shown(base)),
+                format!(
+                    "{} is superseded by {newest}; only the newest point release of a minor is kept for long",
+                    shown(base)
+                ),
             )
             .severity(Severity::Info)
             .help(format!("use {newest}"))

@@ -24,11 +24,8 @@ impl Rule for MuslBaseImage {
             return;
         }
         let Some(payload) = gpu_sign(facts) else { return };
-        let (origin, subject): (&Origin, String) = if by_layers {
-            (&payload.origin, "the image".to_owned())
-        } else {
-            (&base.origin, shown(base))
-        };
+        let (origin, subject): (&Origin, String) =
+            if by_layers { (&payload.origin, "the image".to_owned()) } else { (&base.origin, shown(base)) };
         let glibc = brings_glibc(facts);
         out.finding(
             origin,

@@ -32,7 +32,10 @@ impl Rule for GpuImageLatest {
             }
             out.finding(
                 &base.origin,
-                format!("{} has no fixed tag: its CUDA major, and so the driver it needs, changes without notice", shown(base)),
+                format!(
+                    "{} has no fixed tag: its CUDA major, and so the driver it needs, changes without notice",
+                    shown(base)
+                ),
             )
             .help("name a release tag, or a digest")
             .emit();
