@@ -175,9 +175,14 @@ fn driver_library(elf: &ElfFile, path: &Arc<str>, origin: &Origin) -> Option<Dri
         DriverFlavor::Stub => DriverLibraryKind::Stub,
         DriverFlavor::Empty => DriverLibraryKind::Empty,
         DriverFlavor::Real if compat_folder => DriverLibraryKind::Compat,
+        // Some stubs look like any library; a driver library itself has a version.
+        DriverFlavor::Real | DriverFlavor::Unknown
+            if path.contains("/stubs/") && driver.version.is_none() =>
+        {
+            DriverLibraryKind::Stub
+        }
         DriverFlavor::Real => DriverLibraryKind::Real,
         DriverFlavor::Unknown if compat_folder => DriverLibraryKind::Compat,
-        DriverFlavor::Unknown if path.contains("/stubs/") => DriverLibraryKind::Stub,
         DriverFlavor::Unknown => {
             driver.version.as_ref()?;
             DriverLibraryKind::Real
