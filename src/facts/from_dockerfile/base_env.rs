@@ -11,7 +11,8 @@ use crate::facts::{Base, BaseKind, Flavour};
 
 /// PATH of images that set nothing else (BuildKit's default).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// What the loader path of pytorch/pytorch is, of runtime and devel tags alike (the image's Dockerfile in pytorch/pytorch).
+/// What the loader path of pytorch/pytorch is, of runtime and devel tags alike (the Dockerfile of
+/// github.com/pytorch/pytorch, stage `official`, read at 01343dcd on 2026-11-25).
 const DRIVER_DIRECTORIES: &str = "/usr/local/nvidia/lib:/usr/local/nvidia/lib64";
 
 /// Which variables a base image may have besides those that are listed.
