@@ -11,6 +11,7 @@ mod inspect;
 mod logger;
 mod man;
 mod matrix;
+mod matrix_drawn;
 mod matrix_of;
 mod output;
 mod page;

@@ -3,29 +3,37 @@
 //! Facts are computed once per input and read-only afterwards. They carry no severity and no wording. A statement
 //! that cannot be made (an ARG without value, a private base) is absent or `None`, never guessed.
 
+mod compilation;
 mod environment;
 pub mod from_dockerfile;
 pub mod from_image;
+mod gpu_use;
 mod image;
 pub mod manifest;
 mod origin;
+mod package;
 mod stage;
 mod statement;
 pub mod wheels;
 
+pub use compilation::{ArchEntry, ArchList, ArchListKind, CompileSignal, SourceBuild};
 pub use environment::{EnvSet, EnvVar, Environment};
+pub use gpu_use::{
+    Capability, CapabilityUse, CudaPath, CudaUse, CudaUseKind, GpuPayload, GpuQuery, LoaderEntry, LoaderVia,
+    PayloadKind,
+};
 pub use image::{
     CudartFile, DeviceCodeFile, DriverLibraryFile, DriverLibraryKind, ImageFacts, InstalledPackage,
     LayerFacts, Libc, LoaderFile, NeededLibrary, PythonDistribution,
 };
 pub use origin::{FileId, Origin, SourceFile};
+pub use package::{
+    CondaPackage, PackageInstall, PackageManager, PythonIndex, PythonRequirement, PythonTool, RepositoryUse,
+    RepositoryUseKind, SystemUpgrade,
+};
 pub use stage::{Base, BaseKind, Flavour, Os, Stage, StageId};
 pub use statement::{
-    ArchEntry, ArchList, ArchListKind, Capability, CapabilityUse, Command, CommandRole, CompileSignal,
-    CondaPackage, Copy, CopyFrom, CudaPath, CudaUse, CudaUseKind, Export, ExportKind, FileOperation,
-    FileOperationKind, GpuPayload, GpuQuery, LoaderEntry, LoaderVia, PackageInstall, PackageManager,
-    PayloadKind, PythonIndex, PythonRequirement, PythonTool, RepositoryUse, RepositoryUseKind, SourceBuild,
-    SystemUpgrade, Word,
+    Command, CommandRole, Copy, CopyFrom, Export, ExportKind, FileOperation, FileOperationKind, Word,
 };
 
 /// What kind of input the facts were read from.

@@ -1,0 +1,92 @@
+//! Statements about code that is compiled: lists of architectures, builds from source, and signs of a compiler at work.
+
+use crate::compat::SmTarget;
+
+use super::{Origin, StageId};
+
+/// How a list of architectures is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ArchListKind {
+    /// TORCH_CUDA_ARCH_LIST: `8.0;8.6+PTX`.
+    TorchCudaArchList,
+    /// CMAKE_CUDA_ARCHITECTURES (variable or -D): `75;80-real;90-virtual`; a plain number gives both.
+    CmakeCudaArchitectures,
+    /// nvcc -gencode, all of one command.
+    Gencode,
+    /// nvcc -arch=sm_XX (adds PTX).
+    NvccArch,
+    /// Another variable with plain numbers (TCNN_CUDA_ARCHITECTURES, CUDAARCHS, …).
+    OtherVariable,
+}
+
+/// One entry of a list of architectures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchEntry {
+    /// The architecture; `None` for a word without number (`native`, `all`, `Kepler`).
+    pub target: Option<SmTarget>,
+    /// The word as written.
+    pub word: String,
+    /// Machine code (SASS) is made.
+    pub sass: bool,
+    /// PTX is kept.
+    pub ptx: bool,
+    /// Its place.
+    pub origin: Origin,
+}
+
+/// A list of GPU architectures that a build is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchList {
+    /// Stage.
+    pub stage: StageId,
+    /// How it is written.
+    pub kind: ArchListKind,
+    /// Its entries in order.
+    pub entries: Vec<ArchEntry>,
+    /// The value as written.
+    pub raw: String,
+    /// Whether every entry is known (no unresolved variable).
+    pub complete: bool,
+    /// Number of the instruction in the file.
+    pub instruction: usize,
+    /// The value.
+    pub origin: Origin,
+    /// Variable or option that carries it.
+    pub carrier: String,
+}
+
+/// A GPU extension that is built from source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceBuild {
+    /// Stage.
+    pub stage: StageId,
+    /// Package name (`flash-attn`), or what is configured (`llama.cpp`, `cmake`).
+    pub package: String,
+    /// Whether it is a torch C++/CUDA extension.
+    pub torch_extension: bool,
+    /// Whether its build asks the present GPU for the architecture when no list is given.
+    pub detects_arch: bool,
+    /// Whether a list of architectures is visible to the command.
+    pub arch_list_visible: bool,
+    /// Whether a switch or index makes the build unnecessary or CUDA-free.
+    pub prebuilt: bool,
+    /// Number of the instruction in the file.
+    pub instruction: usize,
+    /// The word that names it.
+    pub origin: Origin,
+}
+
+/// A sign that something is compiled in a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompileSignal {
+    /// Stage.
+    pub stage: StageId,
+    /// What it was (`nvcc`, `cmake`, `pip wheel`).
+    pub what: String,
+    /// Whether CUDA code is certainly involved (nvcc, a CUDA switch, a torch extension).
+    pub cuda: bool,
+    /// Number of the instruction in the file.
+    pub instruction: usize,
+    /// Its place.
+    pub origin: Origin,
+}
