@@ -28,7 +28,7 @@ for target in "${targets[@]}"; do build+=(--bin "$target"); done
 RUSTFLAGS="${flags[*]}" cargo +nightly build --quiet --release --manifest-path fuzz/Cargo.toml \
   --target "$triple" --target-dir "$out" "${build[@]}"
 
-# Seeds: what the repository has of each kind.
+# Seeds: what the repository has of each kind, and the lines of fuzz/seeds/TARGET.txt, a seed each.
 seed() { # target, files...
   local target=$1 file
   shift
@@ -36,16 +36,23 @@ seed() { # target, files...
   for file in "$@"; do
     [ ! -f "$file" ] || cp "$file" "fuzz/corpus/$target/$(basename "$file")"
   done
+  local line number=0
+  if [ -f "fuzz/seeds/$target.txt" ]; then
+    while IFS= read -r line; do
+      number=$((number + 1))
+      printf '%s' "$line" > "fuzz/corpus/$target/seed-$number"
+    done < "fuzz/seeds/$target.txt"
+  fi
 }
 
 failed=()
 for target in "${targets[@]}"; do
   case $target in
     dockerfile | shell) seed "$target" fixtures/dockerfiles/*.Dockerfile ;;
-    require | driver_spec) seed "$target" rules/data/*.toml ;;
+    layer) seed "$target" fixtures/images/*/blobs/sha256/* ;;
     *) seed "$target" ;;
   esac
-  options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="fuzz/artifacts/$target/")
+  options=(-max_len=65536 -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="fuzz/artifacts/$target/")
   if [ "$target" = dockerfile ]; then options+=(-dict=fuzz/dockerfile.dict); fi
   log=$out/$target.log
   if "$out/$triple/release/$target" "${options[@]}" "fuzz/corpus/$target" > "$log" 2>&1; then

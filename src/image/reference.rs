@@ -8,7 +8,8 @@ use super::digest::Digest;
 /// The host name that stands for Docker Hub in references.
 pub const DOCKER_HUB: &str = "docker.io";
 
-/// Where a registry is: host and optional port, lower case (`docker.io`, `127.0.0.1:5000`, `[::1]:5000`).
+/// Where a registry is: host and optional port (`docker.io`, `127.0.0.1:5000`, `[::1]:5000`), in lower case except where only
+/// a capital tells that a name without a dot is a host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub struct RegistryHost(String);
 
@@ -235,7 +236,9 @@ fn parse_at(input: &str, text: &str, base: usize) -> Result<Reference, Reference
             if let Err(offset) = check_host(first) {
                 return Err(fail(offset, ReferenceProblem::Host));
             }
-            (first.to_ascii_lowercase(), rest, chars(first) + 1)
+            // `8G/app` names a registry by its capital alone: in lower case it would read back as Docker Hub's `8g/app`.
+            let lower = first.to_ascii_lowercase();
+            (if is_host(&lower) { lower } else { first.to_owned() }, rest, chars(first) + 1)
         }
         _ => (DOCKER_HUB.to_owned(), name_tag, 0),
     };

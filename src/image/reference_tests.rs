@@ -25,6 +25,7 @@ fn dockers_defaults_are_filled_in() {
         ("[::1]:5000/x", "[::1]:5000/x:latest"),
         ("[2001:db8::1]/x", "[2001:db8::1]/x:latest"),
         ("Registry.Example/x", "registry.example/x:latest"),
+        ("8G/8", "8G/8:latest"),
         ("a__b/c--d/e.f_g", "docker.io/a__b/c--d/e.f_g:latest"),
     ] {
         assert_eq!(full(text), expected, "{text}");
@@ -111,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn a_full_reference_reads_back(text in "[a-z0-9.:/_-]{1,30}") {
+    fn a_full_reference_reads_back(text in "[a-zA-Z0-9.:/_-]{1,30}") {
         if let Ok(reference) = Reference::parse(&text) {
             prop_assert_eq!(Reference::parse(&reference.to_string()).unwrap().to_string(), reference.to_string());
         }
