@@ -249,17 +249,9 @@ fn broken_manifests_and_configs_are_refused() {
     assert!(error(&text).contains("its index.json is broken"));
 }
 
-#[test]
-fn the_docker_engine_is_asked_in_http_1_0() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("docker.sock");
-    let listener = UnixListener::bind(&socket).unwrap();
-    let archive = oci::tar_of(&oci::docker_archive_files(&sample(), &["docker.io/library/x:1"], false));
-    let engine = std::thread::spawn(move || {
-        let answers = [
-            [b"HTTP/1.0 200 OK\r\nContent-Type: application/x-tar\r\n\r\n".to_vec(), archive].concat(),
-            b"HTTP/1.0 404 Not Found\r\n\r\n{\"message\":\"No such image: x:2\"}".to_vec(),
-        ];
+/// Gives a connection each answer, in order, once its request was read; returns the requests.
+fn answering(listener: UnixListener, answers: Vec<Vec<u8>>) -> std::thread::JoinHandle<Vec<String>> {
+    std::thread::spawn(move || {
         let mut requests = Vec::new();
         for answer in answers {
             let (mut stream, _) = listener.accept().unwrap();
@@ -273,7 +265,22 @@ fn the_docker_engine_is_asked_in_http_1_0() {
             requests.push(String::from_utf8(request).unwrap());
         }
         requests
-    });
+    })
+}
+
+#[test]
+fn the_docker_engine_is_asked_in_http_1_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let archive = oci::tar_of(&oci::docker_archive_files(&sample(), &["docker.io/library/x:1"], false));
+    let engine = answering(
+        listener,
+        vec![
+            [b"HTTP/1.0 200 OK\r\nContent-Type: application/x-tar\r\n\r\n".to_vec(), archive].concat(),
+            b"HTTP/1.0 404 Not Found\r\n\r\n{\"message\":\"No such image: x:2\"}".to_vec(),
+        ],
+    );
     let options = SourceOptions { docker_socket: Some(socket.clone()), ..SourceOptions::default() };
     let open = |text: &str| image::open(&ImageSource::parse(text).unwrap(), &options).unwrap();
     let (_, outcomes, entries) = scan(&*open("docker-daemon:x:1"), 2);
@@ -325,10 +332,7 @@ fn too_many_layers_and_too_large_streams_stop_at_their_limit() {
         )
     );
     let listener = UnixListener::bind(&socket).unwrap();
-    let engine = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(&[b"HTTP/1.0 200 OK\r\n\r\n".as_slice(), &[b'x'; 5_000]].concat()).unwrap();
-    });
+    let engine = answering(listener, vec![[b"HTTP/1.0 200 OK\r\n\r\n".as_slice(), &[b'x'; 5_000]].concat()]);
     let message = error("docker-daemon:x:1");
     assert!(message.contains("larger than 1000 bytes; raise it with --limit spool_bytes=BYTES"), "{message}");
     engine.join().unwrap();

@@ -26,6 +26,7 @@ pub use summary::{Summary, TableSummary};
 pub use toolkit::{Family, Toolkit, ToolkitTable};
 pub use wheel::{NamedCuda, Pinned, Torch, TorchArch, WheelTable};
 
+use crate::date::PartialDate;
 use load::{Document, Row};
 
 /// All knowledge tables.
@@ -40,6 +41,7 @@ pub struct Tables {
     frameworks: FrameworkTable,
     require: RequireTable,
     sources: SourceTable,
+    as_of: Option<PartialDate>,
     extended_by: Vec<String>,
     problems: DataErrors,
 }
@@ -207,6 +209,7 @@ impl Tables {
         take(&mut document, &mut self.wheels.floors);
         take(&mut document, &mut self.frameworks.rows);
         take(&mut document, &mut self.require.modes);
+        self.as_of = self.newest_date();
         if trust == Trust::Builtin {
             self.merge_single(&mut document);
         } else if own != self.sources.sources.len() {

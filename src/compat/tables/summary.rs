@@ -60,7 +60,7 @@ impl Tables {
             });
         });
         Summary {
-            as_of: tables.iter().filter_map(|table| table.newest).max(),
+            as_of: self.as_of,
             tables,
             newest_toolkit: self.toolkits.newest().map(|row| row.version),
             newest_driver: self
@@ -79,7 +79,16 @@ impl Tables {
     /// Newest date at which any source was read; `data_as_of` of the JSON output.
     #[must_use]
     pub fn as_of(&self) -> Option<PartialDate> {
-        self.summary().as_of
+        self.as_of
+    }
+
+    /// The date that [`Self::as_of`] gives, from all rows.
+    pub(super) fn newest_date(&self) -> Option<PartialDate> {
+        let mut newest = None;
+        self.visit(&mut |_, rows| {
+            newest = newest.max(rows.iter().filter_map(|(_, provenance)| provenance.as_of).max());
+        });
+        newest
     }
 
     /// Calls `see` with every table's name and its rows' keys and provenance.

@@ -320,6 +320,10 @@ impl WheelTable {
     /// What a package's name says about its CUDA version.
     #[must_use]
     pub fn named_cuda(&self, package: &str) -> Option<NamedCuda> {
+        // Every template has a number in it, and most names that are asked for have none.
+        if !package.bytes().any(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
         let package = normalize_package(package);
         self.families.iter().flat_map(|row| &row.name).find_map(|template| match_template(template, &package))
     }

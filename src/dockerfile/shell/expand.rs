@@ -2,7 +2,7 @@
 
 use super::lex::{self, Style};
 use super::source::Source;
-use super::types::{Assignment, Command};
+use super::types::{Assignment, Command, Heredoc, Redirection};
 use super::word::{Parameter, Piece, PieceKind, Segment, Word};
 use crate::span::Span;
 
@@ -92,10 +92,13 @@ impl Word {
 
     /// The word with known variables filled in and nothing split.
     fn filled(&self, lookup: &dyn Fn(&str) -> Value) -> Self {
-        let quoted = Self {
-            pieces: self.pieces.iter().map(|piece| Piece { quoted: true, ..piece.clone() }).collect(),
-            ..self.clone()
-        };
+        let mut quoted = self.clone();
+        for piece in &mut quoted.pieces {
+            piece.quoted = true;
+        }
+        if quoted.is_fully_literal() {
+            return quoted;
+        }
         quoted.fields(lookup).into_iter().next().unwrap_or_else(|| self.empty())
     }
 
@@ -118,21 +121,53 @@ impl Command {
     /// The command with known variables filled in, in words, assignments and redirection targets. Spans stay.
     #[must_use]
     pub fn resolved(&self, lookup: &dyn Fn(&str) -> Value) -> Self {
-        let mut command = self.clone();
-        command.words = self.words.iter().flat_map(|word| word.fields(lookup)).collect();
-        let assign = |assignment: &Assignment| Assignment {
-            value: assignment.value.filled(lookup),
-            elements: assignment.elements.iter().flat_map(|word| word.fields(lookup)).collect(),
-            ..assignment.clone()
-        };
-        command.assignments = self.assignments.iter().map(assign).collect();
-        for redirection in &mut command.redirections {
-            redirection.target = redirection.target.filled(lookup);
-            if let Some(heredoc) = &mut redirection.heredoc {
-                heredoc.body = heredoc.body.filled(lookup);
+        // Field by field: a clone of all words to begin with would be thrown away, and this is the hottest place.
+        let fields = |words: &[Word]| {
+            let mut out = Vec::with_capacity(words.len());
+            for word in words {
+                if word.is_fully_literal() {
+                    out.push(word.clone());
+                } else {
+                    out.extend(word.fields(lookup));
+                }
             }
+            out
+        };
+        let assign = |assignment: &Assignment| Assignment {
+            name: assignment.name.clone(),
+            span: assignment.span,
+            value: assignment.value.filled(lookup),
+            elements: fields(&assignment.elements),
+            append: assignment.append,
+        };
+        let heredoc = |heredoc: &Heredoc| Heredoc {
+            delimiter: heredoc.delimiter.clone(),
+            quoted: heredoc.quoted,
+            body: heredoc.body.filled(lookup),
+            usage: heredoc.usage.clone(),
+        };
+        let redirect = |redirection: &Redirection| Redirection {
+            fd: redirection.fd,
+            span: redirection.span,
+            op: redirection.op,
+            target: redirection.target.filled(lookup),
+            heredoc: redirection.heredoc.as_ref().map(heredoc),
+        };
+        Self {
+            span: self.span,
+            assignments: self.assignments.iter().map(assign).collect(),
+            words: fields(&self.words),
+            redirections: self.redirections.iter().map(redirect).collect(),
+            separator_before: self.separator_before,
+            separator_after: self.separator_after,
+            depth: self.depth,
+            context: self.context,
+            negated: self.negated,
+            pipeline: self.pipeline,
+            pipeline_index: self.pipeline_index,
+            parent: self.parent,
+            group: self.group,
         }
-        command
     }
 }
 

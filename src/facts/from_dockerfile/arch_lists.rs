@@ -178,7 +178,7 @@ struct Slice<'w> {
 impl<'w> Slice<'w> {
     fn whole(word: &'w Word) -> Self {
         let text = shown(word);
-        Self { word, base: value_start(word, &text), start: 0, text }
+        Self { word, base: value_start(word, &text), start: 0, text: text.into_owned() }
     }
 
     fn origin(&self) -> Origin {

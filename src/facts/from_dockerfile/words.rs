@@ -1,23 +1,29 @@
 //! Looking at resolved words: what they show, and where a part of one stands.
 
+use std::borrow::Cow;
+
 use crate::facts::{Origin, Word};
 use crate::span::Span;
 
 /// A word as far as it is known: its value, or what is written with quotes taken off.
-pub(super) fn shown(word: &Word) -> String {
+pub(super) fn shown(word: &Word) -> Cow<'_, str> {
     match &word.text {
-        Some(text) => text.clone(),
-        None => word.raw.replace(['"', '\''], ""),
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Owned(word.raw.replace(['"', '\''], "")),
     }
 }
 
 /// Whether `needle` stands in `text` with no letter, digit, `-` or `_` directly beside it.
 pub(super) fn contains_word(text: &str, needle: &str) -> bool {
-    let part_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    text.match_indices(needle).any(|(at, found)| {
-        let before = text.get(..at).and_then(|before| before.chars().next_back());
-        let after = text.get(at + found.len()..).and_then(|after| after.chars().next());
-        !before.is_some_and(part_of_word) && !after.is_some_and(part_of_word)
+    let part_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let (text, needle) = (text.as_bytes(), needle.as_bytes());
+    let Some(first) = needle.first() else { return false };
+    // Words are short and asked for dozens of names: setting up a searcher for each costs more than this.
+    memchr::memchr_iter(*first, text).any(|at| {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        text.get(at..)
+            .and_then(|rest| rest.strip_prefix(needle))
+            .is_some_and(|rest| !before.is_some_and(part_of_word) && !rest.first().is_some_and(part_of_word))
     })
 }
 

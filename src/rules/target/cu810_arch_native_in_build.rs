@@ -52,7 +52,7 @@ impl Rule for ArchNativeInBuild {
             .iter()
             .filter(|command| matches!(command.role, CommandRole::Run | CommandRole::BuildScript))
         {
-            if command.gpu_device || jetson(command.stage) {
+            if command.gpu_device || !mentions(command, "GGML_NATIVE") || jetson(command.stage) {
                 continue;
             }
             let on = |name: &str| {
