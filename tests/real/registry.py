@@ -217,6 +217,11 @@ def trouble(cudalint, a):
     strange = cudalint.check(f"{a.tls}/debian-slim:latest")
     expect("a registry whose certificate nobody knows: status 4, --ca-file", strange.status == 4 and "--ca-file" in strange.text(), strange)
 
+    trusted = cudalint.check(f"{a.tls}/driver-baked:latest", "--ca-file", a.ca)
+    expect("the same with --ca-file: complete, findings", trusted.status == 1 and trusted.input()["complete"] and has(trusted.findings(), "CU304"), trusted)
+    other = cudalint.check(f"{a.tls}/driver-baked:latest", "--ca-file", a.other_ca)
+    expect("the same with the certificate of another authority: status 4, says so", other.status == 4 and "cannot be trusted" in other.text(), other)
+
     for name, words in HOSTILE.items():
         scan = cudalint.check(f"{a.hostile}/{name}:latest")
         answer = scan.input()
@@ -234,7 +239,7 @@ def trouble(cudalint, a):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("cudalint", "truth", "ca", "open", "basic", "token", "tls", "hostile", "cut", "unreachable"):
+    for name in ("cudalint", "truth", "ca", "other-ca", "open", "basic", "token", "tls", "hostile", "cut", "unreachable"):
         parser.add_argument(f"--{name}", required=True)
     a = parser.parse_args()
     truth = {path.stem: json.loads(path.read_text()) for path in Path(a.truth).glob("*.json")}

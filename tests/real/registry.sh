@@ -78,6 +78,14 @@ start basic --port "$basic_port" --auth basic
 token_port=$(free_port)
 start token --port "$token_port" --auth token
 tls_port=$(free_port)
+# It uses the certificate that it finds: one that an authority of ours has issued, as in a company.
+mkdir "$work/tls"
+for authority in ca other-ca; do
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$authority of the test" -keyout "$work/$authority.key" -out "$work/$authority.crt" 2> /dev/null
+done
+openssl req -newkey rsa:2048 -nodes -subj '/CN=localhost' -keyout "$work/tls/tls.key" -out "$work/tls.csr" 2> /dev/null
+printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n' > "$work/tls.cnf"
+openssl x509 -req -in "$work/tls.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -days 2 -extfile "$work/tls.cnf" -out "$work/tls/tls.crt" 2> /dev/null
 start tls --port "$tls_port" --tls
 # What a real registry refuses to take is served by a small one that gives away whatever lies in a folder.
 hostile_port=$(free_port)
@@ -94,8 +102,8 @@ echo "pushing"
 push "127.0.0.1:$open_port" "$images"
 push "127.0.0.1:$basic_port" debian-slim,driver-baked --user tester:test-password
 push "127.0.0.1:$token_port" debian-slim,driver-baked --user tester:test-password
-push "127.0.0.1:$tls_port" debian-slim --cacert "$work/tls/tls.crt"
+push "127.0.0.1:$tls_port" debian-slim,driver-baked --cacert "$work/ca.crt"
 
-"$python" "$root/tests/real/registry.py" --cudalint "$cudalint" --truth "$work/images/truth" --ca "$work/tls/tls.crt" \
+"$python" "$root/tests/real/registry.py" --cudalint "$cudalint" --truth "$work/images/truth" --ca "$work/ca.crt" --other-ca "$work/other-ca.crt" \
   --open "127.0.0.1:$open_port" --basic "127.0.0.1:$basic_port" --token "127.0.0.1:$token_port" --tls "127.0.0.1:$tls_port" \
   --hostile "127.0.0.1:$hostile_port" --cut "127.0.0.1:$cut_port" --unreachable "127.0.0.1:$(free_port)"
