@@ -250,3 +250,13 @@ fn an_images_findings_at_the_lines_that_made_them() {
     let nvml = findings.iter().find(|finding| finding["rule"] == "CU304").unwrap();
     assert_eq!((&nvml["location"]["file"], &nvml["location"]["line"]), (&"Dockerfile".into(), &2.into()));
 }
+
+#[test]
+fn a_pattern_of_dockerignore_that_is_none_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "Dockerfile", b"FROM scratch\n");
+    write(folder.path(), ".dockerignore", b"[z-a]\n");
+    let said = text(&cudalint(folder.path(), &["Dockerfile", "--isolated"]).stderr);
+    assert!(said.starts_with("warning: ") && said.contains("[z-a]"), "{said}");
+    assert_eq!(text(&cudalint(folder.path(), &["Dockerfile", "--isolated", "-q"]).stderr), "");
+}

@@ -237,14 +237,3 @@ fn offline_and_resolve_base_exclude_each_other() {
     let output = cudalint(folder.path(), &["Dockerfile", "--offline", "--resolve-base"]);
     assert_eq!(output.status.code(), Some(2));
 }
-
-#[test]
-fn what_the_walk_cannot_see_is_told() {
-    let folder = folder("localhost:1", "FROM scratch\n");
-    std::fs::write(folder.path().join(".dockerignore"), "[z-a]\n").unwrap();
-    let output = cudalint(folder.path(), &["Dockerfile", "--isolated"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.starts_with("warning: ") && said.contains("[z-a]"), "{said}");
-    let output = cudalint(folder.path(), &["Dockerfile", "--isolated", "-q"]);
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-}

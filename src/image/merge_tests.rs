@@ -1,3 +1,5 @@
+//! Layers on top of each other: replaced files, whiteouts, links.
+
 use proptest::prelude::*;
 
 use super::*;

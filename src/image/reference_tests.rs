@@ -1,3 +1,5 @@
+//! References and transports: what is read, what is refused, and at which character.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -10,10 +10,11 @@ const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --dim: #888; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; overflow-wrap: anywhere; }
-article { border: 1px solid var(--line); border-left: .4rem solid var(--dim); padding: .6rem 1rem; margin: 1rem 0; }
+article { border: 1px solid var(--line); border-left: .4rem solid var(--dim); padding: .6rem 1rem; margin: 1rem 0;
+  overflow-wrap: anywhere; }
 article.error { border-left-color: #c62828; } article.warning { border-left-color: #e69500; }
 article.info { border-left-color: #1976d2; }
-article p { margin: .3rem 0; } .place { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
+article p { margin: .3rem 0; } .place, code { font-family: ui-monospace, monospace; }
 pre { overflow-x: auto; border: 1px solid var(--line); padding: .5rem; margin: .5rem 0; }
 mark { background: #ffd54f; color: #000; } .dim { color: var(--dim); }
 ";
@@ -50,7 +51,7 @@ pub(super) fn render(outcome: &Outcome, options: &Options<'_>, out: &mut dyn Wri
         writeln!(out, "<h2>{}</h2>", markup(&input.input))?;
         for problem in &input.problems {
             let word = if input.complete { "Note" } else { "Incomplete" };
-            writeln!(out, "<p><strong>{word}</strong>: {}</p>", markup(&problem.message))?;
+            writeln!(out, "<p><strong>{word}</strong>: {}</p>", prose(&problem.message))?;
         }
         if input.findings.is_empty() && input.problems.is_empty() {
             writeln!(out, "<p class=\"dim\">Nothing found.</p>")?;
@@ -70,6 +71,21 @@ pub(super) fn render(outcome: &Outcome, options: &Options<'_>, out: &mut dyn Wri
     writeln!(out, "</body>\n</html>")
 }
 
+/// A message as markup: what stands between backticks is code.
+fn prose(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('`') {
+        let Some((code, after)) = after.split_once('`') else { break };
+        for part in [&markup(before), "<code>", &markup(code), "</code>"] {
+            out.push_str(part);
+        }
+        rest = after;
+    }
+    out.push_str(&markup(rest));
+    out
+}
+
 fn write_finding(
     finding: &Finding,
     input: &InputOutcome,
@@ -81,7 +97,7 @@ fn write_finding(
     let summary =
         options.rules.iter().find(|manual| manual.info.id == finding.rule).map(|manual| manual.summary);
     writeln!(out, "<article class=\"{word}\">")?;
-    writeln!(out, "<p><strong>{}</strong></p>", markup(&finding.message))?;
+    writeln!(out, "<p><strong>{}</strong></p>", prose(&finding.message))?;
     writeln!(
         out,
         "<p class=\"dim\"><span class=\"place\">{}</span> · {word} · <span title=\"{}\">{} {}</span></p>",
@@ -96,16 +112,16 @@ fn write_finding(
     }
     for (location, label) in &finding.related {
         let place = inner_place(location).unwrap_or_else(|| where_is(location, &input.input));
-        writeln!(out, "<p><span class=\"place\">{}</span>: {}</p>", markup(&place), markup(label))?;
+        writeln!(out, "<p><span class=\"place\">{}</span>: {}</p>", markup(&place), prose(label))?;
     }
     if !finding.pools.is_empty() {
         writeln!(out, "<p>Pools: {}</p>", markup(&finding.pools.join(", ")))?;
     }
     if let Some(help) = &finding.help {
-        writeln!(out, "<p>Help: {}</p>", markup(help))?;
+        writeln!(out, "<p>Help: {}</p>", prose(help))?;
     }
     for fix in &finding.fixes {
-        writeln!(out, "<p>Fix ({}): {}</p>", fix.safety.as_str(), markup(&fix.title))?;
+        writeln!(out, "<p>Fix ({}): {}</p>", fix.safety.as_str(), prose(&fix.title))?;
     }
     writeln!(out, "</article>")
 }

@@ -1,3 +1,5 @@
+//! Inline ignores: what is read as one, what it covers, and what is said of unused and expired ones.
+
 use super::*;
 use crate::diagnostics::testing::{file_finding, place_in};
 use crate::diagnostics::{Location, Severity};

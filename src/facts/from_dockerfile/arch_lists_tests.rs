@@ -1,3 +1,5 @@
+//! Architecture lists in every spelling, with the place of each entry.
+
 use super::*;
 use crate::facts::FileId;
 

@@ -1,3 +1,5 @@
+//! Facts of images that the tests put together from layers and configs.
+
 use std::io::Read;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Requirements of Python projects in Dockerfiles and in files of the build context.
+
 use crate::compat::CudaVersion;
 use crate::facts::from_dockerfile::testing::{at, extracted, facts, facts_in};
 use crate::facts::{Facts, PythonIndex, PythonRequirement, PythonTool, StageId};
