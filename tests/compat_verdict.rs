@@ -126,7 +126,10 @@ fn known_pairs() {
         ("535.104.05 13.0 rtx4090", "fails false 35"),
         ("535.104.05 13.0 rtx-a6000 13-0", "fails false 804"),
         ("470.256.02 12.4 a10", "fails false 35"),
-        ("470.256.02 12.4 a10 12-4", "fails false 803"),
+        // The branch has ended; the package was made for it, and nothing in it refuses.
+        ("470.256.02 12.4 a10 12-4", "needs-forward-compat true -"),
+        ("470.256.02 12.4 rtx3090 12-4", "fails false 804"),
+        ("470.256.02 13.0 a10 13-0", "fails false 803"),
         ("535.104.05 13.0 a100 12-9", "fails false 35"),
         ("535.104.05 13.5 a100 13-5", "unknown null -"),
         ("535.104.05 13.4 a100 13-0", "unknown null -"),
@@ -210,8 +213,18 @@ fn the_elf_note_decides_where_it_is_given() {
     assert_eq!(ask(&library), "needs-forward-compat true -");
     library.note_drivers = Some(vec![DriverBranch(535)]);
     assert_eq!(ask(&library), "fails false 35");
+    // Without the input's own note, that of the same build is tabulated; of another build nothing but the matrix is known.
     library.note_drivers = None;
-    assert_eq!(ask(&library), "fails false 803", "the newest matrix has no column 550");
+    assert_eq!(ask(&library), "needs-forward-compat true -");
+    library.libcuda = Some("590.48.01".parse().unwrap());
+    assert_eq!(ask(&library), "needs-forward-compat true -", "images of 13.1 accept branch 550");
+    library.package = Some("13-4".parse().unwrap());
+    library.libcuda = None;
+    assert_eq!(
+        ask(&library),
+        "fails false 803",
+        "the newest matrix has no column 550, nor do images name it"
+    );
 }
 
 #[test]

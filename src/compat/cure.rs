@@ -263,6 +263,13 @@ impl<'s> Checked<'s> {
             return None;
         }
         let edition = self.tables.forward().newest_edition()?;
+        // What was made for a branch that has ended is no advice for today.
+        let listed = |situation: &Situation<'s>, point: &DriverPoint| {
+            edition.branches.contains(&point.branch) || self.passes(situation, point)
+        };
+        if !self.situations.iter().all(|one| one.drivers.points().iter().all(|point| listed(one, point))) {
+            return None;
+        }
         let mut packages: Vec<PackageVersion> = edition.rows.iter().map(|row| row.package).collect();
         packages.sort();
         packages.into_iter().filter(|package| package.0 >= cuda.minor_only()).find_map(|package| {

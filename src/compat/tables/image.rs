@@ -459,6 +459,22 @@ impl ImageTable {
         Some(text)
     }
 
+    /// The requirement by which images of a CUDA minor accept data-centre GPUs on a driver branch that does not run that
+    /// CUDA by itself. NVIDIA lists there the branches that the image's compat package was made for.
+    #[must_use]
+    pub fn compat_base(&self, cuda: CudaVersion, branch: DriverBranch) -> Option<&RequireText> {
+        let data_centre = |set: &String| {
+            self.brand_sets.get(set).is_some_and(|brands| brands.iter().any(|brand| brand == "tesla"))
+        };
+        self.require.iter().find(|row| {
+            row.version.minor_only() == cuda.minor_only()
+                && row
+                    .windows
+                    .iter()
+                    .any(|(low, high, set)| (*low..*high).contains(&branch.0) && data_centre(set))
+        })
+    }
+
     /// The exact NVIDIA_REQUIRE_CUDA of the nvidia/cuda images of a version, architecture and OS part.
     #[must_use]
     pub fn require_for(&self, version: CudaVersion, arch: Arch, os: &str) -> Option<String> {

@@ -129,6 +129,8 @@ struct Known {
     cuda: Option<CudaVersion>,
     libcuda: Option<DriverVersion>,
     branch: Option<DriverBranch>,
+    /// Base branches of the library's ELF note: the input's own, else the one tabulated for this build.
+    note: Option<Vec<DriverBranch>>,
     name: String,
 }
 
@@ -144,7 +146,12 @@ fn known(library: &CompatLibrary, tables: &Tables) -> Known {
         (None, Some(libcuda)) => format!("the compat library {libcuda}"),
         (None, None) => "the compat library".to_owned(),
     };
-    Known { cuda, libcuda, branch, name }
+    let tabulated = || {
+        let found = tables.forward().notes().iter().find(|note| Some(&note.libcuda) == libcuda.as_ref())?;
+        found.drivers.clone().filter(|_| found.platform.is_none())
+    };
+    let note = library.note_drivers.clone().or_else(tabulated);
+    Known { cuda, libcuda, branch, note, name }
 }
 
 fn package_ptx_limit(package: PackageVersion, tables: &Tables) -> Option<PtxIsa> {
@@ -161,12 +168,13 @@ fn newer(known: &Known, point: &DriverPoint) -> Truth {
     }
 }
 
-/// Whether NVIDIA offers the library on a base branch: the ELF note where given, else the newest edition.
-fn offered(library: &CompatLibrary, known: &Known, point: &DriverPoint, tables: &Tables) -> Reason {
+/// Whether the library is for a base branch: the ELF note where known, else the newest edition; for a branch that the newest
+/// edition has no column for, since it has ended, what NVIDIA said in the package's own time.
+fn offered(known: &Known, point: &DriverPoint, tables: &Tables) -> Reason {
     let kind = ReasonKind::Forward;
     let branch = point.branch;
     let name = &known.name;
-    if let Some(drivers) = &library.note_drivers {
+    if let Some(drivers) = &known.note {
         let listed = drivers.contains(&branch);
         let text = if listed {
             format!("the ELF note of {name} lists branch {branch}")
@@ -198,6 +206,17 @@ fn offered(library: &CompatLibrary, known: &Known, point: &DriverPoint, tables: 
             Reason::new(kind, Truth::No, format!("branch {branch} is the package's own, {name} adds nothing"))
                 .row(row, source)
         }
+        None if !edition.branches.contains(&branch)
+            && let Some(image) = tables.images().compat_base(package.0, branch) =>
+        {
+            let text = format!(
+                "{name} was made for branch {branch} too (NVIDIA's images of CUDA {} accept it); the branch has ended, and \
+                 the newest matrix ({}) no longer lists it",
+                image.version, edition.id
+            );
+            Reason::new(kind, Truth::Yes, text)
+                .row(format!("require {}", image.version), &image.provenance.source)
+        }
         Some(Cell::Unsupported) | None => {
             let text = format!("{name} is not offered on branch {branch} (edition {})", edition.id);
             Reason::new(kind, Truth::No, text).row(row, source)
@@ -207,8 +226,8 @@ fn offered(library: &CompatLibrary, known: &Known, point: &DriverPoint, tables: 
 
 /// Whether the container toolkit's hook would put the library before the host's: by the note's list and a newer version,
 /// without a note by a greater first number. GPU models are not consulted.
-fn hook_uses(library: &CompatLibrary, known: &Known, point: &DriverPoint) -> Truth {
-    match &library.note_drivers {
+fn hook_uses(known: &Known, point: &DriverPoint) -> Truth {
+    match &known.note {
         Some(drivers) => Truth::from(drivers.contains(&point.branch)).and(newer(known, point)),
         None => match known.branch {
             Some(branch) => Truth::from(point.branch < branch),
@@ -232,7 +251,7 @@ fn with_library(
         let reason = Reason::new(ReasonKind::CompatLibrary, Truth::No, text).error(803);
         return failing(with_rule(reason, "no-older-package", tables));
     }
-    let uses = if library.forced { Truth::Yes } else { hook_uses(library, &known, point) };
+    let uses = if library.forced { Truth::Yes } else { hook_uses(&known, point) };
     if !needed {
         return unneeded(library, &known, point, question, uses, footing, tables);
     }
@@ -244,7 +263,7 @@ fn with_library(
             tables,
         ));
     }
-    let offered = offered(library, &known, point, tables);
+    let offered = offered(&known, point, tables);
     if offered.holds == Truth::No {
         let code = if uses == Truth::Yes { 803 } else { 35 };
         let mut reasons = vec![offered.error(code)];
@@ -326,7 +345,7 @@ fn unneeded(
         );
         return Help::Note(Reason { text, holds: Truth::Unknown, error: None, ..reason });
     }
-    let offered = offered(library, known, point, tables);
+    let offered = offered(known, point, tables);
     if offered.holds == Truth::No {
         let note = offered.text.clone();
         if library.forced && newer(known, point) == Truth::Yes && library.note_drivers.is_some() {
