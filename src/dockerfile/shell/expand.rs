@@ -167,6 +167,7 @@ impl Command {
             pipeline_index: self.pipeline_index,
             parent: self.parent,
             group: self.group,
+            arm: self.arm,
         }
     }
 }

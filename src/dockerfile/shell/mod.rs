@@ -10,6 +10,7 @@ mod lex;
 mod lookup;
 mod nested;
 mod program;
+mod reach;
 mod scan;
 mod skip;
 mod source;
@@ -21,6 +22,7 @@ mod word;
 pub use expand::Value;
 pub use lookup::{Local, Variables};
 pub use program::{Program, is_posix_shell};
+pub use reach::unreached;
 pub use scan::scan;
 pub use tools::{Action, interpret};
 pub use types::{

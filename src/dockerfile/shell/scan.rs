@@ -14,8 +14,16 @@ use std::rc::Rc;
 pub fn scan(text: &str, limits: &Limits) -> Script {
     let source = Rc::new(Source::whole(text));
     let range = Span::new(0, text.len());
-    let first =
-        Item { source, range, depth: 0, context: Context::default(), parent: None, group: None, whole: true };
+    let first = Item {
+        source,
+        range,
+        depth: 0,
+        context: Context::default(),
+        parent: None,
+        group: None,
+        arm: 0,
+        whole: true,
+    };
     let mut scanner =
         Scanner { limits, script: Script::default(), queue: vec![first], words: 0, pipelines: 0 };
     while let Some(item) = scanner.queue.pop() {
@@ -40,6 +48,7 @@ pub(super) struct Item<'t> {
     pub context: Context,
     pub parent: Option<usize>,
     pub group: Option<usize>,
+    pub arm: usize,
     /// It is the text that the caller gave.
     pub whole: bool,
 }
@@ -93,7 +102,16 @@ impl<'t> Scanner<'t, '_> {
             };
             let context = Context { substitution: true, ..at.context };
             let depth = at.depth.saturating_add(1);
-            self.queue.push(Item { source, range, depth, context, parent, group: at.group, whole: false });
+            self.queue.push(Item {
+                source,
+                range,
+                depth,
+                context,
+                parent,
+                group: at.group,
+                arm: at.arm,
+                whole: false,
+            });
         }
     }
 
@@ -103,7 +121,16 @@ impl<'t> Scanner<'t, '_> {
         let context = Context { nested_script: at.context.nested_script || deeper, ..at.context };
         let depth = at.depth.saturating_add(u32::from(deeper));
         let source = Rc::new(text);
-        self.queue.push(Item { source, range, depth, context, parent, group: at.group, whole: false });
+        self.queue.push(Item {
+            source,
+            range,
+            depth,
+            context,
+            parent,
+            group: at.group,
+            arm: at.arm,
+            whole: false,
+        });
     }
 
     /// Adds a finished command, queues what it runs; gives its index.
@@ -166,6 +193,9 @@ impl<'t> Scanner<'t, '_> {
                 ..command
             })
             .collect();
+        for group in &mut self.script.groups {
+            group.command = group.command.and_then(|command| place.get(command).copied());
+        }
         self.script.problems.sort_by_key(|problem| problem.span);
         self.script
     }
@@ -177,6 +207,8 @@ pub(super) struct Place {
     pub depth: u32,
     pub context: Context,
     pub group: Option<usize>,
+    /// See [`Command::arm`].
+    pub arm: usize,
 }
 
 /// The separator that a newline or operator gives to the commands on both sides.

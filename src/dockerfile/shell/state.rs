@@ -107,7 +107,7 @@ pub(super) struct Level<'s, 't, 'l> {
 
 impl<'s, 't, 'l> Level<'s, 't, 'l> {
     pub fn new(scanner: &'s mut Scanner<'t, 'l>, item: &Item<'t>) -> Self {
-        let place = Place { depth: item.depth, context: item.context, group: item.group };
+        let place = Place { depth: item.depth, context: item.context, group: item.group, arm: item.arm };
         let pipeline = scanner.new_pipeline();
         Self {
             source: Rc::clone(&item.source),
@@ -252,6 +252,7 @@ impl<'s, 't, 'l> Level<'s, 't, 'l> {
             pipeline_index: self.pipeline_index,
             parent: self.parent,
             group: self.place.group,
+            arm: self.place.arm,
         };
         let first = self.scanner.script.commands.is_empty();
         let index = self.scanner.add_command(command, &self.place);

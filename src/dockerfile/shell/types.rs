@@ -48,6 +48,8 @@ pub struct Command {
     pub parent: Option<usize>,
     /// Index in [`Script::groups`] of the innermost group around it.
     pub group: Option<usize>,
+    /// Which part of that group; see [`Group::arm`].
+    pub arm: usize,
 }
 
 /// What is around a command, on all levels together.
@@ -232,6 +234,11 @@ pub struct Group {
     pub pipeline: usize,
     /// The group around it.
     pub parent: Option<usize>,
+    /// Which part of the group around it: in an `if`, conditions have even and bodies odd numbers, from 0 in the order of
+    /// the text (an `else` has a condition's number left out before it); 0 in groups of other kinds, save 1 behind `do`.
+    pub arm: usize,
+    /// Index of the command whose substitution, `-c` text or heredoc holds it; see [`Command::parent`].
+    pub command: Option<usize>,
     /// Redirections of the whole group: `{ …; } > file`.
     pub redirections: Vec<Redirection>,
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::variables::Values;
-use super::{Extraction, Problem};
+use super::{Extraction, Problem, conditions};
 use crate::dockerfile::shell::{self, Action, GroupKind, PieceKind, Script, interpret};
 use crate::dockerfile::{CommandForm, Healthcheck, Instruction, InstructionKind, LogicalText};
 use crate::facts::{CommandRole, FileId, Origin, StageId, Word};
@@ -245,6 +245,11 @@ fn resolve(cx: &Extraction<'_>, runner: &Runner, script: &Script) -> (Vec<Resolv
             out.push(Resolved { index, action: interpret(&plain), command: plain.clone(), failure_ignored });
         }
         filled.push(plain);
+    }
+    if matches!(runner.role, CommandRole::Run | CommandRole::BuildScript) {
+        let build = conditions::Build::new(cx, runner);
+        let unreached = shell::unreached(script, &filled, &|command| build.succeeds(command));
+        out.retain(|resolved| !unreached.get(resolved.index).copied().unwrap_or_default());
     }
     (out, filled)
 }

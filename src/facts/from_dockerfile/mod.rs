@@ -9,6 +9,7 @@ mod capability_uses;
 mod commands;
 mod compiles;
 mod conda;
+mod conditions;
 mod context;
 mod context_files;
 mod copies;

@@ -29,6 +29,8 @@ impl Level<'_, '_, '_> {
             negated,
             pipeline: self.pipeline,
             parent: self.place.group,
+            arm: self.place.arm,
+            command: self.parent,
             redirections: Vec::new(),
         });
         let outer = self.place;
@@ -41,6 +43,7 @@ impl Level<'_, '_, '_> {
         });
         let context = outer.context;
         self.place.group = Some(index);
+        self.place.arm = 0;
         self.place.context = match state {
             State::Subshell => Context { subshell: true, ..context },
             State::If => Context { condition: true, ..context },
@@ -216,11 +219,12 @@ impl Level<'_, '_, '_> {
             "{" => self.open(GroupKind::Brace, State::Brace, start, end),
             "}" => self.close(&[State::Brace], start, end),
             "if" => self.open(GroupKind::If, State::If, start, end),
-            "then" | "else" => self.part(State::If, true, start, end),
-            "elif" => self.part(State::If, false, start, end),
+            "then" => self.part(State::If, true, 1, start, end),
+            "else" => self.part(State::If, true, 2, start, end),
+            "elif" => self.part(State::If, false, 1, start, end),
             "fi" => self.close(&[State::If], start, end),
             "while" | "until" => self.open(GroupKind::While, State::Loop, start, end),
-            "do" => self.part(State::Loop, true, start, end),
+            "do" => self.part(State::Loop, true, 1, start, end),
             "done" => self.close(&[State::Loop], start, end),
             "for" | "select" => self.for_head(start, end),
             "case" => self.case_head(start, end),
@@ -237,8 +241,8 @@ impl Level<'_, '_, '_> {
         true
     }
 
-    /// `then`, `else`, `do` (a body begins) and `elif` (a condition begins).
-    pub(super) fn part(&mut self, state: State, body: bool, start: usize, end: usize) {
+    /// `then`, `else`, `do` (a body begins) and `elif` (a condition begins); `step` leads to its [`Group::arm`].
+    pub(super) fn part(&mut self, state: State, body: bool, step: usize, start: usize, end: usize) {
         self.at = end;
         if self.frames.last().is_none_or(|frame| frame.state != state) {
             let span = self.source.map(Span::new(start, end));
@@ -247,6 +251,7 @@ impl Level<'_, '_, '_> {
         }
         let Some(frame) = self.frames.last() else { return };
         let outer = frame.outer.context;
+        self.place.arm = self.place.arm.saturating_add(step);
         self.place.context = match (state, body) {
             (State::Loop, _) => Context { loop_body: true, ..outer },
             (_, true) => Context { branch: true, ..outer },
