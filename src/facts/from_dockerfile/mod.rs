@@ -22,6 +22,7 @@ mod glob;
 mod gpu_queries;
 #[cfg(test)]
 mod hostile_tests;
+mod installers;
 mod loader;
 mod loader_env;
 mod packages;
@@ -158,6 +159,7 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
 /// All families of facts; later ones may read what earlier ones found.
 fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
     commands::extract(cx, facts);
+    installers::extract(cx, facts);
     packages::extract(cx, facts);
     file_ops::extract(cx, facts);
     loader::extract(cx, facts);

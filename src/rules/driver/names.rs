@@ -54,29 +54,72 @@ pub(super) fn is_driver_package(name: &str) -> bool {
     })
 }
 
-/// Stages that build a driver container: kernel headers or module tooling beside the driver. Such images are meant to
-/// carry the driver.
+/// Stages of a driver container: kernel headers or module tooling beside an installer of the driver and its kernel
+/// module. Such images are meant to carry the driver.
 pub(super) struct DriverContainers {
-    /// Stages that install them.
+    /// Stages with headers or module tooling.
     kernel: BTreeSet<StageId>,
+    /// Stages that install the driver's kernel module.
+    driver: BTreeSet<StageId>,
 }
 
 impl DriverContainers {
     /// Finds them once, for many questions.
     pub(super) fn of(facts: &Facts) -> Self {
-        let for_kernels = |name: &str| {
-            ["linux-headers", "linux-modules", "kernel-devel", "kernel-headers", "dkms", "kmod"].iter().any(
-                |stem| name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
-            )
+        let stages = |is: fn(&str) -> bool| -> BTreeSet<StageId> {
+            facts.packages.iter().filter(|package| is(&package.name)).map(|package| package.stage).collect()
         };
-        let packages = facts.packages.iter().filter(|package| for_kernels(&package.name));
-        Self { kernel: packages.map(|package| package.stage).collect() }
+        let mut driver = stages(brings_module);
+        let with_module = facts.installers.iter().filter(|installer| {
+            installer.is_driver()
+                && !installer.has("--no-kernel-module")
+                && !installer.has("--no-kernel-modules")
+        });
+        driver.extend(with_module.map(|installer| installer.stage));
+        Self { kernel: stages(for_kernels), driver }
     }
 
-    /// Whether a stage, or one that it is built from, is one.
+    /// Whether a stage, with those that it is built from, is one.
     pub(super) fn has(&self, facts: &Facts, stage: StageId) -> bool {
-        self.kernel.iter().any(|kernel| facts.inherits(stage, *kernel))
+        let below = |stages: &BTreeSet<StageId>| stages.iter().any(|found| facts.inherits(stage, *found));
+        below(&self.kernel) && below(&self.driver)
     }
+}
+
+/// Whether a name is a stem, or goes on behind it with a dash.
+fn has_stem(name: &str, stems: &[&str]) -> bool {
+    stems
+        .iter()
+        .any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+}
+
+/// Packages that build or load kernel modules, or are needed for it. The driver's own modules prove nothing.
+fn for_kernels(name: &str) -> bool {
+    has_stem(name, &["linux-headers", "linux-modules", "kernel-devel", "kernel-headers", "dkms", "kmod"])
+        && !name.contains("nvidia")
+}
+
+/// Driver packages that take the kernel module along; those of user space alone do not make a driver container.
+fn brings_module(name: &str) -> bool {
+    let user_space = [
+        "nvidia-driver-cuda",
+        "nvidia-driver-libs",
+        "nvidia-driver-NVML",
+        "nvidia-driver-bin",
+        "nvidia-headless-no-dkms",
+        "nvidia-kernel-common",
+    ];
+    let stems = [
+        "akmod-nvidia",
+        "cuda-drivers",
+        "kmod-nvidia",
+        "nvidia-dkms",
+        "nvidia-driver",
+        "nvidia-headless",
+        "nvidia-kernel",
+        "nvidia-open",
+    ];
+    has_stem(name, &stems) && !has_stem(name, &user_space) && is_driver_package(name)
 }
 
 /// Whether a path names a file that the host driver owns and the runtime mounts; the base name is returned. Stubs,
