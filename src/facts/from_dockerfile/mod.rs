@@ -27,6 +27,7 @@ mod loader;
 mod loader_env;
 mod packages;
 mod payload;
+mod preferences;
 mod python;
 mod repositories;
 mod scripts;
@@ -161,6 +162,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     commands::extract(cx, facts);
     installers::extract(cx, facts);
     packages::extract(cx, facts);
+    preferences::extract(cx, facts);
     file_ops::extract(cx, facts);
     loader::extract(cx, facts);
     exports::extract(cx, facts);
