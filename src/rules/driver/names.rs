@@ -135,7 +135,13 @@ pub(in crate::rules) fn driver_file(path: &str) -> Option<&str> {
     }
     let name = path.rsplit('/').next().unwrap_or(path);
     let owned = if let Some(rest) = name.strip_prefix("libnvidia-") {
-        !rest.starts_with("container") && !rest.starts_with("egl-") && rest.contains(".so")
+        rest.split_once(".so").is_some_and(|(stem, version)| {
+            let versioned =
+                version.strip_prefix('.').is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()));
+            !stem.starts_with("container")
+                && !stem.starts_with("egl-")
+                && (versioned || stem.contains('*') || DRIVER_LIBRARIES.contains(&stem))
+        })
     } else {
         name == "nvidia-smi"
             || ["libcuda.so", "libnvcuvid.so", "libnvoptix.so", "libcudadebugger.so"].iter().any(|stem| {
@@ -144,6 +150,52 @@ pub(in crate::rules) fn driver_file(path: &str) -> Option<&str> {
             })
     };
     owned.then_some(name)
+}
+
+/// The driver's libraries `libnvidia-…` by the rest of their names: without a version only these are known to be its.
+const DRIVER_LIBRARIES: &[&str] = &[
+    "allocator",
+    "api",
+    "cfg",
+    "compiler",
+    "eglcore",
+    "encode",
+    "fbc",
+    "glcore",
+    "glsi",
+    "glvkspirv",
+    "gpucomp",
+    "gtk2",
+    "gtk3",
+    "ifr",
+    "ml",
+    "ngx",
+    "nvvm",
+    "opencl",
+    "opticalflow",
+    "pkcs11",
+    "ptxjitcompiler",
+    "rtcore",
+    "sandboxutils",
+    "tls",
+    "vksc-core",
+];
+
+/// Whether a pattern takes driver files out of a library folder of the system (`/usr/lib/x86_64-linux-gnu/libnvidia-*`,
+/// `…/libcuda*`); the pattern's last part is returned.
+pub(super) fn driver_glob(path: &str) -> Option<&str> {
+    let (folder, name) = path.rsplit_once('/')?;
+    let system =
+        ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/nvidia/lib", "/usr/local/nvidia/lib64"];
+    let multiarch = ["/x86_64-linux-gnu", "/aarch64-linux-gnu"];
+    let root = multiarch.iter().find_map(|end| folder.strip_suffix(end)).unwrap_or(folder);
+    let (known, _) = name.split_once('*')?;
+    let driver = match known.strip_prefix("libnvidia") {
+        Some("" | "-") => true,
+        Some(rest) => rest.strip_prefix('-').is_some_and(|rest| DRIVER_LIBRARIES.contains(&rest)),
+        None => known == "libcuda" || known == "libcuda.",
+    };
+    (system.contains(&root) && driver).then_some(name)
 }
 
 #[cfg(test)]
@@ -185,5 +237,16 @@ mod tests {
         assert_eq!(driver_file("/usr/local/cuda/lib64/stubs/libcuda.so"), None);
         assert_eq!(driver_file("/usr/lib/libnvidia-container.so.1"), None);
         assert_eq!(driver_file("/usr/lib/libcudart.so.12"), None);
+        assert_eq!(driver_file("libnvidia-hooks.so"), None);
+        assert_eq!(driver_file("/usr/lib/libnvidia-ml.so"), Some("libnvidia-ml.so"));
+    }
+
+    #[test]
+    fn driver_files_by_pattern_and_folder() {
+        assert_eq!(driver_glob("/usr/lib/x86_64-linux-gnu/libnvidia-*"), Some("libnvidia-*"));
+        assert_eq!(driver_glob("/usr/lib64/libcuda*"), Some("libcuda*"));
+        assert_eq!(driver_glob("/usr/local/cuda/lib64/libcuda*"), None);
+        assert_eq!(driver_glob("/usr/lib/x86_64-linux-gnu/libcudnn*"), None);
+        assert_eq!(driver_glob("/usr/lib/x86_64-linux-gnu/libnvidia-container*"), None);
     }
 }
