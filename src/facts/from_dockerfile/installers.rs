@@ -102,18 +102,16 @@ fn name_of(
         return file.raw.contains("basename").then(|| printed_name(cx, executed, resolved))?;
     };
     let name = base_name(path);
-    if is_installer(name) {
-        return Some(name.to_owned());
-    }
+    let published = is_installer(name).then(|| name.to_owned());
     if !cx.spend(saved.len()) {
-        return None;
+        return published;
     }
     let earlier = saved.iter().rev().find(|saved| {
         saved.file == name
             && saved.instruction <= executed.instruction
             && facts.inherits(executed.stage, saved.stage)
-    })?;
-    Some(earlier.name.to_owned())
+    });
+    earlier.map(|saved| saved.name.to_owned()).or(published)
 }
 
 /// `sh $(basename $URL)`: what `basename` prints.
