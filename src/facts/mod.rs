@@ -33,7 +33,7 @@ pub use package::{
 };
 pub use stage::{Base, BaseKind, Flavour, Os, Stage, StageId};
 pub use statement::{
-    Command, CommandRole, Copy, CopyFrom, Export, ExportKind, FileOperation, FileOperationKind, Word,
+    Command, CommandRole, Copy, CopyFrom, Export, ExportKind, FileOperation, FileOperationKind, Installer, Word,
 };
 
 /// What kind of input the facts were read from.
@@ -65,6 +65,8 @@ pub struct Facts {
     pub copies: Vec<Copy>,
     /// Commands that RUN executes, and those of CMD, ENTRYPOINT and HEALTHCHECK.
     pub commands: Vec<Command>,
+    /// Self-extracting installers of NVIDIA's that RUN starts.
+    pub installers: Vec<Installer>,
     /// System packages installed.
     pub packages: Vec<PackageInstall>,
     /// Python distributions installed by pip, uv, poetry and their like.
@@ -113,6 +115,7 @@ impl Facts {
             env_sets: Vec::new(),
             copies: Vec::new(),
             commands: Vec::new(),
+            installers: Vec::new(),
             packages: Vec::new(),
             python: Vec::new(),
             conda: Vec::new(),

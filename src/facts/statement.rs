@@ -91,6 +91,37 @@ pub struct Command {
     pub origin: Origin,
 }
 
+/// A self-extracting installer of NVIDIA's that a RUN starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installer {
+    /// Stage.
+    pub stage: StageId,
+    /// The installer's own name, whatever the file is called (`cuda_12.4.1_550.54.15_linux.run`).
+    pub name: String,
+    /// Its arguments.
+    pub args: Vec<Word>,
+    /// Number of the instruction in the file.
+    pub instruction: usize,
+    /// The whole command.
+    pub origin: Origin,
+}
+
+impl Installer {
+    /// Whether an option is given, with or without a value.
+    #[must_use]
+    pub fn has(&self, flag: &str) -> bool {
+        self.args.iter().filter_map(|word| word.text.as_deref()).any(|text| {
+            text.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    }
+
+    /// Whether it is the driver's own installer.
+    #[must_use]
+    pub fn is_driver(&self) -> bool {
+        self.name.starts_with("NVIDIA-Linux")
+    }
+}
+
 /// What is done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FileOperationKind {

@@ -2,8 +2,8 @@
 
 use super::{Extraction, base, env};
 use crate::dockerfile::stages::{LinkKind, LinkSource};
-use crate::dockerfile::{Instruction, InstructionKind, Transfer};
-use crate::facts::{Copy, CopyFrom, Facts, StageId, Word};
+use crate::dockerfile::{Dockerfile, Instruction, InstructionKind, LogicalText, Transfer};
+use crate::facts::{Copy, CopyFrom, Facts, Origin, StageId, Word};
 use crate::span::Spanned;
 
 /// Fills [`Facts::copies`].
@@ -28,6 +28,51 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             });
         }
     }
+}
+
+/// A file that COPY or ADD writes from an inline heredoc.
+pub(super) struct HeredocFile<'t> {
+    /// Stage.
+    pub stage: StageId,
+    /// Number of the instruction.
+    pub instruction: usize,
+    /// Where it goes.
+    pub path: String,
+    /// Its text.
+    pub text: &'t LogicalText,
+    /// The whole instruction.
+    pub origin: Origin,
+}
+
+/// All files written from inline heredocs whose destination is known.
+pub(super) fn heredocs<'t>(cx: &Extraction<'t>) -> Vec<HeredocFile<'t>> {
+    let tree: &'t Dockerfile = cx.tree;
+    let mut found = Vec::new();
+    for stage in 0..cx.graph.stages.len() {
+        for (index, instruction) in cx.instructions_of(stage) {
+            let (InstructionKind::Copy(transfer) | InstructionKind::Add(transfer)) = &instruction.kind else {
+                continue;
+            };
+            if transfer.heredocs.is_empty() {
+                continue;
+            }
+            // The tree outlives the instruction that is lent here; a trigger has no heredoc of its own.
+            let Some(owner) = tree.instructions.get(index) else { continue };
+            let Some(destination) = word(cx, stage, index, &transfer.dest).text else { continue };
+            let folder = destination.trim_end_matches('/');
+            for heredoc in transfer.heredocs.iter().filter_map(|at| owner.heredocs.get(*at)) {
+                let inside = destination.ends_with('/') || folder.ends_with(".d");
+                found.push(HeredocFile {
+                    stage: StageId(stage),
+                    instruction: index,
+                    path: if inside { format!("{folder}/{}", heredoc.delimiter) } else { destination.clone() },
+                    text: &heredoc.body.text,
+                    origin: cx.origin(owner.span),
+                });
+            }
+        }
+    }
+    found
 }
 
 fn has_heredoc(transfer: &Transfer) -> bool {

@@ -3,11 +3,10 @@
 use crate::compat::CudaVersion;
 use crate::facts::wheels::{WheelCuda, cuda_of_requirement};
 use crate::facts::{
-    Command, CommandRole, CondaPackage, Copy, CopyFrom, CudaUse, CudaUseKind, Facts, PackageInstall,
+    CondaPackage, Copy, CopyFrom, CudaUse, CudaUseKind, Facts, Installer, PackageInstall,
 };
 
 use super::Extraction;
-use super::words::shown;
 
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     let mut uses = Vec::new();
@@ -75,9 +74,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     for copy in &facts.copies {
         uses.extend(cuda_of_copy(copy, facts));
     }
-    for command in &facts.commands {
-        uses.extend(cuda_of_installer(command));
-    }
+    uses.extend(facts.installers.iter().filter_map(cuda_of_installer));
     facts.cuda.extend(uses);
 }
 
@@ -311,34 +308,15 @@ pub(super) fn runfile_version(text: &str) -> Option<CudaVersion> {
         .then(|| leading_version(rest))?
 }
 
-/// Whether a command runs a runfile: the program itself, or the script that a shell is given.
-pub(super) fn runfile_word(command: &Command) -> Option<String> {
-    if !matches!(command.role, CommandRole::Run | CommandRole::BuildScript) {
-        return None;
-    }
-    let program = command.program.as_deref()?;
-    if runfile_version(program).is_some() {
-        return Some(program.to_owned());
-    }
-    if !matches!(program, "sh" | "bash" | "dash" | "ash") {
-        return None;
-    }
-    let script = command.args.iter().find(|word| !shown(word).starts_with('-'))?;
-    let text = script.text.as_deref()?;
-    runfile_version(text).map(|_| text.to_owned())
-}
-
-fn cuda_of_installer(command: &Command) -> Option<CudaUse> {
-    let file = runfile_word(command)?;
-    let extract_only = command.args.iter().any(|word| shown(word).starts_with("--extract"));
-    let version = runfile_version(&file).filter(|_| !extract_only)?;
+fn cuda_of_installer(installer: &Installer) -> Option<CudaUse> {
+    let version = runfile_version(&installer.name).filter(|_| !installer.has("--extract"))?;
     Some(CudaUse {
-        stage: command.stage,
+        stage: installer.stage,
         version,
         major_only: false,
         kind: CudaUseKind::Installer,
-        what: file.rsplit('/').next().unwrap_or(&file).to_owned(),
-        origin: command.origin.clone(),
+        what: installer.name.clone(),
+        origin: installer.origin.clone(),
     })
 }
 

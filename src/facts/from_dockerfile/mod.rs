@@ -23,10 +23,12 @@ mod glob;
 mod gpu_queries;
 #[cfg(test)]
 mod hostile_tests;
+mod installers;
 mod loader;
 mod loader_env;
 mod packages;
 mod payload;
+mod preferences;
 mod python;
 mod repositories;
 mod scripts;
@@ -159,7 +161,9 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
 /// All families of facts; later ones may read what earlier ones found.
 fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
     commands::extract(cx, facts);
+    installers::extract(cx, facts);
     packages::extract(cx, facts);
+    preferences::extract(cx, facts);
     file_ops::extract(cx, facts);
     loader::extract(cx, facts);
     exports::extract(cx, facts);

@@ -35,7 +35,8 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             }
             match call.action {
                 PackageAction::Install => {
-                    let installs = call.packages.iter().filter(|word| !word.inverted && !word.group);
+                    let installs =
+                        call.packages.iter().filter(|word| !word.inverted && (!word.group || is_module(word)));
                     facts.packages.extend(installs.filter_map(|word| install(cx, executed, at, call, word)));
                 }
                 PackageAction::Upgrade | PackageAction::DistUpgrade if call.packages.is_empty() => {
@@ -91,6 +92,8 @@ fn install(
     if name.is_empty() {
         return None;
     }
+    // A module's stream and profile: `nvidia-driver:535-dkms/default`.
+    let name = if word.group { name.split([':', '/']).next().unwrap_or(name) } else { name };
     let version = word.version.as_deref();
     Some(PackageInstall {
         stage: executed.stage,
@@ -118,6 +121,11 @@ pub(super) fn removes(resolved: &Resolved, name: &str) -> bool {
             .packages
             .iter()
             .any(|word| !word.unresolved && word.inverted == inverted && glob::matches(&word.name, name))
+}
+
+/// Whether a group is the driver's module of NVIDIA's repository (`@nvidia-driver:535`, `dnf module install nvidia-driver`).
+fn is_module(word: &PackageWord) -> bool {
+    word.name.starts_with("nvidia-driver")
 }
 
 fn about_cuda(text: &str) -> bool {
@@ -227,6 +235,18 @@ mod tests {
         let facts = facts("FROM ubuntu:22.04\nRUN for p in libcuda1 gcc; do apt-get install -y $p; done\n");
         let names: Vec<_> = facts.packages.iter().map(|p| p.name.as_str()).collect();
         assert_eq!(names, ["libcuda1", "gcc"]);
+    }
+
+    #[test]
+    fn modules_of_the_driver_are_packages() {
+        let facts = facts(
+            "FROM rockylinux:9\nRUN dnf -y module install nvidia-driver:535-dkms && dnf install -y @nvidia-driver:535 @development && dnf module enable -y nvidia-driver:535\nRUN dnf -y group install development\n",
+        );
+        let names: Vec<_> = facts.packages.iter().map(|p| (p.name.as_str(), at(&facts, &p.origin))).collect();
+        assert_eq!(
+            names,
+            [("nvidia-driver", "nvidia-driver:535-dkms"), ("nvidia-driver", "@nvidia-driver:535")]
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::facts::{
 };
 
 use super::Extraction;
-use super::cuda_uses::{in_toolkit, runfile_word};
+use super::cuda_uses::{in_toolkit, runfile_version};
 
 /// System packages with CUDA libraries, by the beginning of their names.
 const LIBRARY_PACKAGES: &[&str] = &[
@@ -135,16 +135,13 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             });
         }
     }
-    for command in &facts.commands {
-        if let Some(file) = runfile_word(command) {
-            found.push(GpuPayload {
-                stage: command.stage,
-                kind: PayloadKind::Installer,
-                what: file,
-                origin: command.origin.clone(),
-            });
-        }
-    }
+    let installers = facts.installers.iter().filter(|installer| runfile_version(&installer.name).is_some());
+    found.extend(installers.map(|installer| GpuPayload {
+        stage: installer.stage,
+        kind: PayloadKind::Installer,
+        what: installer.name.clone(),
+        origin: installer.origin.clone(),
+    }));
     facts.payload.extend(found);
 }
 

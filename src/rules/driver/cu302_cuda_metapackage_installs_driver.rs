@@ -2,6 +2,7 @@
 
 use crate::diagnostics::{RuleId, Safety, Severity};
 use crate::facts::{PackageInstall, PackageManager};
+use crate::rules::support::written;
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct CudaMetapackageInstallsDriver;
@@ -31,7 +32,11 @@ impl Rule for CudaMetapackageInstallsDriver {
                 continue;
             }
             let final_stage = facts.in_final_lineage(package.stage);
-            let Some(replacement) = replacement(package, final_stage) else { continue };
+            let ends_in_version = package.open_ended
+                && written(facts, &package.origin)
+                    .and_then(|word| std::str::from_utf8(word).ok())
+                    .is_some_and(ends_in_version);
+            let Some(replacement) = replacement(package, final_stage, ends_in_version) else { continue };
             let name = if package.open_ended { format!("{}*", package.name) } else { package.name.clone() };
             let message = if final_stage {
                 format!("`{name}` depends on `cuda-drivers`: it installs the host driver into the image")
@@ -57,7 +62,7 @@ impl Rule for CudaMetapackageInstallsDriver {
 
 /// The driver-free twin of a metapackage; `None` when the package is none of those that depend on `cuda-drivers`
 /// (CUDA installation guide for Linux, meta packages).
-fn replacement(package: &PackageInstall, final_stage: bool) -> Option<String> {
+fn replacement(package: &PackageInstall, final_stage: bool, ends_in_version: bool) -> Option<String> {
     let name = package.name.as_str();
     if let Some(version) = name.strip_prefix("cuda-runtime-") {
         return starts_with_version(version, package.open_ended).then(|| format!("cuda-libraries-{version}"));
@@ -71,14 +76,29 @@ fn replacement(package: &PackageInstall, final_stage: bool) -> Option<String> {
     }
     let version = name.strip_prefix("cuda-")?;
     if version.is_empty() {
-        // `cuda-${VERSION}`: the name goes on in a variable.
-        return package.open_ended.then(|| format!("{twin}-X-Y"));
+        // `cuda-${CUDA_VERSION}` is the metapackage; `cuda-${COMPONENT}-12-4` may be anything.
+        return ends_in_version.then(|| format!("{twin}-X-Y"));
     }
     if !starts_with_version(version, package.open_ended) {
         return None;
     }
     // `cuda-12` follows the newest 12.x; there is no cuda-libraries-12, only a toolkit of that name.
     Some(if version.contains('-') { format!("{twin}-{version}") } else { format!("{twin}-{version}-X") })
+}
+
+/// Whether all that follows `cuda-` is one variable that says it holds a version (`cuda-${CUDA_VERSION//./-}`).
+fn ends_in_version(word: &str) -> bool {
+    let word = word.trim_matches(['"', '\'']);
+    let Some(rest) = word.strip_prefix("cuda-$") else { return false };
+    let variable = match rest.strip_prefix('{') {
+        Some(braced) => braced.strip_suffix('}').filter(|inner| !inner.contains('}')),
+        None => Some(rest),
+    };
+    let Some(variable) = variable else { return false };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let end = variable.find(|c: char| !is_name(c)).unwrap_or(variable.len());
+    let whole = end == variable.len() || rest.starts_with('{');
+    whole && variable.get(..end).is_some_and(|name| name.to_ascii_uppercase().contains("VERSION"))
 }
 
 /// Whether the rest of a name is a version as NVIDIA's packages spell it: `12-4`, or `12` alone.

@@ -1,8 +1,8 @@
 //! CU303: the NVIDIA container runtime is installed in the image.
 
 use crate::diagnostics::{RuleId, Safety};
-use crate::facts::{CommandRole, Facts};
-use crate::rules::support::delete_word;
+use crate::facts::{Base, CommandRole, CopyFrom, Facts, Word};
+use crate::rules::support::{delete_word, mentions};
 use crate::rules::{Context, Rule, Sink};
 
 const PACKAGES: &[&str] = &[
@@ -80,10 +80,44 @@ fn runs_containers(facts: &Facts) -> bool {
         .packages
         .iter()
         .any(|package| facts.in_final_lineage(package.stage) && engines.contains(&package.name.as_str()));
-    let base = facts.final_base().and_then(|base| base.repository.as_deref()).is_some_and(|repository| {
-        ["docker", "kindest/node", "rancher/k3s", "rancher/rancher"].contains(&repository)
-            || repository.starts_with("rancher/")
-            || repository.starts_with("nvcr.io/nvidia/k8s/")
+    let scripted = facts.commands.iter().any(|command| {
+        matches!(command.role, CommandRole::Run | CommandRole::BuildScript)
+            && facts.in_final_lineage(command.stage)
+            && SCRIPTS.iter().any(|script| mentions(command, script))
     });
-    installed || base
+    let brought = facts.copies.iter().filter(|copy| facts.in_final_lineage(copy.stage)).any(|copy| {
+        let image = match &copy.from {
+            CopyFrom::Image(base) => Some(&**base),
+            CopyFrom::Stage(stage) => facts.base_of(*stage),
+            CopyFrom::Context | CopyFrom::Unknown(_) => None,
+        };
+        // The client alone talks to the engine of the host.
+        let client = |word: &Word| {
+            word.text.as_deref().is_some_and(|path| path.ends_with("/docker") || path.contains("/cli-plugins"))
+        };
+        (image.is_some_and(is_engine) && !copy.sources.iter().all(client))
+            || copy.sources.iter().any(|word| SCRIPTS.iter().any(|script| word.raw.contains(script)))
+    });
+    installed || scripted || brought || facts.final_base().is_some_and(is_engine)
+}
+
+/// Addresses of scripts that install an engine.
+const SCRIPTS: &[&str] = &[
+    "get.docker.com",
+    "test.docker.com",
+    "get.k3s.io",
+    "get.rke2.io",
+    "get.k0s.sh",
+    "releases.rancher.com/install-docker",
+];
+
+/// Whether an image is made to run containers.
+fn is_engine(base: &Base) -> bool {
+    let Some(repository) = base.repository.as_deref() else { return false };
+    let below = ["rancher/", "kindest/", "quay.io/podman/", "quay.io/buildah/", "quay.io/containers/"];
+    repository == "docker"
+        || below.iter().any(|owner| repository.starts_with(owner))
+        || repository.starts_with("nvcr.io/nvidia/k8s/")
+        || repository.contains("dind")
+        || base.tag.as_deref().is_some_and(|tag| tag.contains("dind"))
 }

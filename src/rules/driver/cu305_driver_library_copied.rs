@@ -1,6 +1,6 @@
 //! CU305: a driver file is copied into the image.
 
-use super::names::driver_file;
+use super::names::{driver_file, driver_glob};
 use crate::diagnostics::{RuleId, Safety};
 use crate::facts::{FileOperationKind, Word};
 use crate::rules::support::delete_lines;
@@ -72,7 +72,8 @@ fn brought<'a>(sources: &'a [Word], destination: Option<&'a Word>) -> Option<(&'
     if sources.iter().any(|word| word.text.as_deref().is_some_and(from_elsewhere)) {
         return None;
     }
-    sources.iter().chain(destination).find_map(|word| Some((word, driver_file(word.text.as_deref()?)?)))
+    let known = |path| driver_file(path).or_else(|| driver_glob(path));
+    sources.iter().chain(destination).find_map(|word| Some((word, known(word.text.as_deref()?)?)))
 }
 
 fn is_library_folder(path: &str) -> bool {

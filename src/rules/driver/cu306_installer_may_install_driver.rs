@@ -1,7 +1,7 @@
 //! CU306: an installer that brings the driver along.
 
 use crate::diagnostics::{RuleId, Severity};
-use crate::facts::{Command, CommandRole};
+use crate::facts::{CommandRole, Installer, StageId};
 use crate::rules::support::mentions;
 use crate::rules::{Context, Rule, Sink};
 
@@ -18,18 +18,17 @@ impl Rule for InstallerMayInstallDriver {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
-        let commands = facts.commands.iter().filter(|command| {
-            matches!(command.role, CommandRole::Run | CommandRole::BuildScript)
-                && facts.in_final_lineage(command.stage)
-        });
         let containers = super::names::DriverContainers::of(facts);
+        let shipped =
+            |stage: StageId| facts.in_final_lineage(stage) && !containers.has(facts, stage);
+        for installer in facts.installers.iter().filter(|installer| shipped(installer.stage)) {
+            judge_runfile(installer, out);
+        }
+        let commands = facts.commands.iter().filter(|command| {
+            matches!(command.role, CommandRole::Run | CommandRole::BuildScript) && shipped(command.stage)
+        });
         for command in commands {
-            if containers.has(facts, command.stage) {
-                continue;
-            }
-            if let Some(run) = runfile(command) {
-                judge_runfile(command, &run, out);
-            } else if command.program.as_deref() == Some("ubuntu-drivers")
+            if command.program.as_deref() == Some("ubuntu-drivers")
                 && command
                     .args
                     .iter()
@@ -53,52 +52,25 @@ impl Rule for InstallerMayInstallDriver {
     }
 }
 
-/// Name of the `.run` file that a command starts, directly or through a shell.
-fn runfile(command: &Command) -> Option<String> {
-    let base = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
-    let is_run = |name: &String| name.ends_with(".run");
-    let program = command.program.as_deref()?;
-    if is_run(&program.to_owned()) {
-        return Some(base(program));
-    }
-    if !matches!(program, "sh" | "bash" | "dash") {
-        return None;
-    }
-    command
-        .args
-        .iter()
-        .filter_map(|word| word.text.as_deref())
-        .find(|text| !text.starts_with('-'))
-        .map(base)
-        .filter(is_run)
-}
-
-fn judge_runfile(command: &Command, run: &str, out: &mut Sink<'_>) {
-    let has = |flag: &str| {
-        command
-            .args
-            .iter()
-            .filter_map(|word| word.text.as_deref())
-            .any(|text| text == flag || text.starts_with(&format!("{flag}=")))
-    };
-    let driver_installer = run.starts_with("NVIDIA-Linux");
-    let toolkit_installer = run.starts_with("cuda_");
-    if driver_installer && !has("--extract-only") && !has("-x") {
-        out.finding(&command.origin, format!("`{run}` installs the host driver into the image"))
-            .help("leave it out: the runtime mounts the host's own driver")
-            .emit();
-    } else if toolkit_installer && has("--driver") {
-        out.finding(&command.origin, format!("`{run} --driver` installs the host driver into the image"))
+fn judge_runfile(installer: &Installer, out: &mut Sink<'_>) {
+    let run = &installer.name;
+    if installer.is_driver() {
+        if !installer.has("--extract-only") && !installer.has("-x") {
+            out.finding(&installer.origin, format!("`{run}` installs the host driver into the image"))
+                .help("leave it out: the runtime mounts the host's own driver")
+                .emit();
+        }
+    } else if installer.has("--driver") {
+        out.finding(&installer.origin, format!("`{run} --driver` installs the host driver into the image"))
             .help("use --toolkit without --driver")
             .emit();
-    } else if toolkit_installer
-        && has("--silent")
+    } else if installer.has("--silent")
         && !["--toolkit", "--samples", "--extract", "--toolkitpath", "--librarypath", "--help"]
             .iter()
-            .any(|flag| has(flag))
+            .any(|flag| installer.has(flag))
     {
         out.finding(
-            &command.origin,
+            &installer.origin,
             format!("`{run} --silent` without a component installs everything, the driver included"),
         )
         .help("name the component: --silent --toolkit")

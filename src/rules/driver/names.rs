@@ -54,29 +54,72 @@ pub(super) fn is_driver_package(name: &str) -> bool {
     })
 }
 
-/// Stages that build a driver container: kernel headers or module tooling beside the driver. Such images are meant to
-/// carry the driver.
+/// Stages of a driver container: kernel headers or module tooling beside an installer of the driver and its kernel
+/// module. Such images are meant to carry the driver.
 pub(super) struct DriverContainers {
-    /// Stages that install them.
+    /// Stages with headers or module tooling.
     kernel: BTreeSet<StageId>,
+    /// Stages that install the driver's kernel module.
+    driver: BTreeSet<StageId>,
 }
 
 impl DriverContainers {
     /// Finds them once, for many questions.
     pub(super) fn of(facts: &Facts) -> Self {
-        let for_kernels = |name: &str| {
-            ["linux-headers", "linux-modules", "kernel-devel", "kernel-headers", "dkms", "kmod"].iter().any(
-                |stem| name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
-            )
+        let stages = |is: fn(&str) -> bool| -> BTreeSet<StageId> {
+            facts.packages.iter().filter(|package| is(&package.name)).map(|package| package.stage).collect()
         };
-        let packages = facts.packages.iter().filter(|package| for_kernels(&package.name));
-        Self { kernel: packages.map(|package| package.stage).collect() }
+        let mut driver = stages(brings_module);
+        let with_module = facts.installers.iter().filter(|installer| {
+            installer.is_driver()
+                && !installer.has("--no-kernel-module")
+                && !installer.has("--no-kernel-modules")
+        });
+        driver.extend(with_module.map(|installer| installer.stage));
+        Self { kernel: stages(for_kernels), driver }
     }
 
-    /// Whether a stage, or one that it is built from, is one.
+    /// Whether a stage, with those that it is built from, is one.
     pub(super) fn has(&self, facts: &Facts, stage: StageId) -> bool {
-        self.kernel.iter().any(|kernel| facts.inherits(stage, *kernel))
+        let below = |stages: &BTreeSet<StageId>| stages.iter().any(|found| facts.inherits(stage, *found));
+        below(&self.kernel) && below(&self.driver)
     }
+}
+
+/// Whether a name is a stem, or goes on behind it with a dash.
+fn has_stem(name: &str, stems: &[&str]) -> bool {
+    stems
+        .iter()
+        .any(|stem| name.strip_prefix(stem).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+}
+
+/// Packages that build or load kernel modules, or are needed for it. The driver's own modules prove nothing.
+fn for_kernels(name: &str) -> bool {
+    has_stem(name, &["linux-headers", "linux-modules", "kernel-devel", "kernel-headers", "dkms", "kmod"])
+        && !name.contains("nvidia")
+}
+
+/// Driver packages that take the kernel module along; those of user space alone do not make a driver container.
+fn brings_module(name: &str) -> bool {
+    let user_space = [
+        "nvidia-driver-cuda",
+        "nvidia-driver-libs",
+        "nvidia-driver-NVML",
+        "nvidia-driver-bin",
+        "nvidia-headless-no-dkms",
+        "nvidia-kernel-common",
+    ];
+    let stems = [
+        "akmod-nvidia",
+        "cuda-drivers",
+        "kmod-nvidia",
+        "nvidia-dkms",
+        "nvidia-driver",
+        "nvidia-headless",
+        "nvidia-kernel",
+        "nvidia-open",
+    ];
+    has_stem(name, &stems) && !has_stem(name, &user_space) && is_driver_package(name)
 }
 
 /// Whether a path names a file that the host driver owns and the runtime mounts; the base name is returned. Stubs,
@@ -92,7 +135,13 @@ pub(in crate::rules) fn driver_file(path: &str) -> Option<&str> {
     }
     let name = path.rsplit('/').next().unwrap_or(path);
     let owned = if let Some(rest) = name.strip_prefix("libnvidia-") {
-        !rest.starts_with("container") && !rest.starts_with("egl-") && rest.contains(".so")
+        rest.split_once(".so").is_some_and(|(stem, version)| {
+            let versioned =
+                version.strip_prefix('.').is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()));
+            !stem.starts_with("container")
+                && !stem.starts_with("egl-")
+                && (versioned || stem.contains('*') || DRIVER_LIBRARIES.contains(&stem))
+        })
     } else {
         name == "nvidia-smi"
             || ["libcuda.so", "libnvcuvid.so", "libnvoptix.so", "libcudadebugger.so"].iter().any(|stem| {
@@ -101,6 +150,52 @@ pub(in crate::rules) fn driver_file(path: &str) -> Option<&str> {
             })
     };
     owned.then_some(name)
+}
+
+/// The driver's libraries `libnvidia-…` by the rest of their names: without a version only these are known to be its.
+const DRIVER_LIBRARIES: &[&str] = &[
+    "allocator",
+    "api",
+    "cfg",
+    "compiler",
+    "eglcore",
+    "encode",
+    "fbc",
+    "glcore",
+    "glsi",
+    "glvkspirv",
+    "gpucomp",
+    "gtk2",
+    "gtk3",
+    "ifr",
+    "ml",
+    "ngx",
+    "nvvm",
+    "opencl",
+    "opticalflow",
+    "pkcs11",
+    "ptxjitcompiler",
+    "rtcore",
+    "sandboxutils",
+    "tls",
+    "vksc-core",
+];
+
+/// Whether a pattern takes driver files out of a library folder of the system (`/usr/lib/x86_64-linux-gnu/libnvidia-*`,
+/// `…/libcuda*`); the pattern's last part is returned.
+pub(super) fn driver_glob(path: &str) -> Option<&str> {
+    let (folder, name) = path.rsplit_once('/')?;
+    let system =
+        ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/nvidia/lib", "/usr/local/nvidia/lib64"];
+    let multiarch = ["/x86_64-linux-gnu", "/aarch64-linux-gnu"];
+    let root = multiarch.iter().find_map(|end| folder.strip_suffix(end)).unwrap_or(folder);
+    let (known, _) = name.split_once('*')?;
+    let driver = match known.strip_prefix("libnvidia") {
+        Some("" | "-") => true,
+        Some(rest) => rest.strip_prefix('-').is_some_and(|rest| DRIVER_LIBRARIES.contains(&rest)),
+        None => known == "libcuda" || known == "libcuda.",
+    };
+    (system.contains(&root) && driver).then_some(name)
 }
 
 #[cfg(test)]
@@ -142,5 +237,16 @@ mod tests {
         assert_eq!(driver_file("/usr/local/cuda/lib64/stubs/libcuda.so"), None);
         assert_eq!(driver_file("/usr/lib/libnvidia-container.so.1"), None);
         assert_eq!(driver_file("/usr/lib/libcudart.so.12"), None);
+        assert_eq!(driver_file("libnvidia-hooks.so"), None);
+        assert_eq!(driver_file("/usr/lib/libnvidia-ml.so"), Some("libnvidia-ml.so"));
+    }
+
+    #[test]
+    fn driver_files_by_pattern_and_folder() {
+        assert_eq!(driver_glob("/usr/lib/x86_64-linux-gnu/libnvidia-*"), Some("libnvidia-*"));
+        assert_eq!(driver_glob("/usr/lib64/libcuda*"), Some("libcuda*"));
+        assert_eq!(driver_glob("/usr/local/cuda/lib64/libcuda*"), None);
+        assert_eq!(driver_glob("/usr/lib/x86_64-linux-gnu/libcudnn*"), None);
+        assert_eq!(driver_glob("/usr/lib/x86_64-linux-gnu/libnvidia-container*"), None);
     }
 }

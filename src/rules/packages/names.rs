@@ -86,6 +86,51 @@ pub(super) fn cuda_of_version(package: &PackageInstall) -> Option<(u16, Option<u
     Some((major, parts.next().and_then(|minor| minor.parse().ok())))
 }
 
+/// The CUDA major that a build of cuDNN, NCCL or TensorRT is for: by its version (`+cuda12.4`) or name
+/// (`libcudnn9-cuda-12`).
+pub(super) fn major_of_build(package: &PackageInstall) -> Option<u16> {
+    let by_name = || {
+        let (_, rest) = package.name.split_once("-cuda-")?;
+        rest.split('-').next()?.parse().ok()
+    };
+    cuda_of_version(package).map(|(major, _)| major).or_else(by_name)
+}
+
+/// A library's name with the major of its SONAME.
+pub(super) struct Soname<'a> {
+    /// `libcublas`
+    pub(super) stem: &'a str,
+    /// 12 of `libcublas.so.12.4.5.8`.
+    pub(super) major: u16,
+}
+
+/// Beginnings of names of CUDA's libraries whose file versions begin with the major of their SONAME.
+const SONAME_STEMS: &[&str] = &[
+    "libcublas",
+    "libcudart",
+    "libcudnn",
+    "libcufft",
+    "libcurand",
+    "libcusolver",
+    "libcusparse",
+    "libcutensor",
+    "libnccl",
+    "libnpp",
+    "libnvJitLink",
+    "libnvinfer",
+    "libnvjpeg",
+    "libnvonnxparser",
+    "libnvrtc",
+];
+
+/// Reads the name of a CUDA library with a version; `None` for other files and names without one.
+pub(super) fn soname_of(path: &str) -> Option<Soname<'_>> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let (stem, version) = file.split_once(".so.")?;
+    let major = version.split('.').next()?.parse().ok()?;
+    SONAME_STEMS.iter().any(|known| stem.starts_with(known)).then_some(Soname { stem, major })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
