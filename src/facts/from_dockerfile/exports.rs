@@ -1,11 +1,11 @@
-//! Variables exported inside a RUN, and exports written into shell start-up files.
+//! Variables exported inside a RUN, exports written into shell start-up files, and what is set where the container starts.
 
 use super::Extraction;
 use super::executed::{Executed, Resolved};
 use crate::dockerfile::shell::tools::Session;
 use crate::dockerfile::shell::tools::files::writes;
 use crate::dockerfile::shell::{Action, Word as ShellWord};
-use crate::facts::{Export, ExportKind, Facts};
+use crate::facts::{CommandRole, Export, ExportKind, Facts};
 use crate::span::Span;
 
 /// Fills [`Facts::exports`].
@@ -13,6 +13,44 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
         in_run(executed, facts);
         in_startup_files(executed, facts);
+    }
+    let starts = |executed: &&Executed| {
+        matches!(executed.role, CommandRole::Cmd | CommandRole::Entrypoint | CommandRole::StartScript)
+    };
+    for executed in cx.executed.iter().filter(starts) {
+        at_start(executed, facts);
+    }
+}
+
+/// What the programs that the container starts find in their environment besides the image's.
+fn at_start(executed: &Executed, facts: &mut Facts) {
+    let mut push = |name: &str, value: &ShellWord, span: Span| {
+        facts.exports.push(Export {
+            stage: executed.stage,
+            kind: ExportKind::Start,
+            name: name.to_owned(),
+            value: value.literal().map(str::to_owned),
+            raw: raw_value(executed, span, name, value),
+            used_later: true,
+            alone: false,
+            instruction: executed.instruction,
+            origin: executed.origin_of(span),
+            run: executed.origin.clone(),
+        });
+    };
+    for resolved in &executed.commands {
+        if let Action::Session(Session::Set(set)) = &resolved.action {
+            for (name, value, span) in &set.variables {
+                push(name, value, *span);
+            }
+            continue;
+        }
+        for assignment in &resolved.command.assignments {
+            push(&assignment.name, &assignment.value, assignment.span);
+        }
+        for (name, value) in resolved.command.program().iter().flat_map(|program| &program.environment) {
+            push(name, value, value.span);
+        }
     }
 }
 
@@ -171,6 +209,21 @@ mod tests {
             Some("/opt/app/lib:/usr/local/nvidia/lib:/usr/local/nvidia/lib64")
         );
         assert_eq!(at(&facts, &first.origin), "LD_LIBRARY_PATH=/opt/app/lib:$LD_LIBRARY_PATH");
+    }
+
+    #[test]
+    fn what_starts_in_the_container_sets_variables() {
+        for start in [
+            "CMD [\"sh\", \"-c\", \"export A=/x:$A; exec app\"]",
+            "CMD A=/x:$A exec app",
+            "ENTRYPOINT [\"env\", \"A=/x\", \"app\"]",
+            "COPY <<'E' /s.sh\nA=/x:$A\nexec app\nE\nCMD [\"sh\", \"/s.sh\"]",
+        ] {
+            let facts = facts(&format!("FROM debian:12\nENV A=/y\n{start}\n"));
+            let found: Vec<_> = facts.exports.iter().map(|e| (e.kind, e.name.as_str())).collect();
+            assert_eq!(found, [(ExportKind::Start, "A")], "{start}");
+            assert!(facts.exports[0].raw.starts_with("/x"), "{start}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod glob;
 mod gpu_queries;
 #[cfg(test)]
 mod hostile_tests;
+mod inline_files;
 mod loader;
 mod loader_env;
 mod packages;
