@@ -139,6 +139,8 @@ pub enum TagProblem {
     CudnnSpelling(CudnnTag),
     /// This version has no cuDNN flavour, or not with `base`.
     CudnnNotOffered,
+    /// The parts are not in the order of tags: version, cuDNN, flavour, OS.
+    WordOrder,
     /// A word that is no part of a tag, and a near one.
     UnknownWord {
         /// The word.
@@ -197,8 +199,32 @@ pub fn cuda_tag(text: &str, tables: &Tables) -> TagFacts {
         let problems = vec![TagProblem::NoVersion];
         return TagFacts { tag: None, status: TagStatus::NeverPublished { problems, suggestion: None } };
     };
-    let status = status(&tag, tables);
+    let status = match status(&tag, tables) {
+        TagStatus::Published { .. } if !in_order(text) => TagStatus::NeverPublished {
+            problems: vec![TagProblem::WordOrder],
+            suggestion: suggest(&tag, tables),
+        },
+        TagStatus::NeverPublished { mut problems, suggestion } if !in_order(text) => {
+            problems.push(TagProblem::WordOrder);
+            TagStatus::NeverPublished { problems, suggestion }
+        }
+        status => status,
+    };
     TagFacts { tag: Some(tag), status }
+}
+
+/// Whether the parts stand in the order that all tags have: version, cuDNN, flavour, OS.
+fn in_order(text: &str) -> bool {
+    let ranks = text.split('-').skip(1).filter_map(|word| {
+        if word.starts_with("cudnn") {
+            Some(0)
+        } else if Flavor::from_word(word).is_some() {
+            Some(1)
+        } else {
+            is_system(word).then_some(2)
+        }
+    });
+    ranks.is_sorted()
 }
 
 fn status(tag: &CudaTag, tables: &Tables) -> TagStatus {

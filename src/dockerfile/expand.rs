@@ -384,6 +384,11 @@ impl Machine<'_, '_> {
                 };
                 Err(ExpandError::Required { name: name.to_string(), message: message.to_owned() }.into())
             }
+            // The alternative takes effect once a build argument is given: unlike a default it says nothing of the
+            // value without one.
+            (Operator::Alternate, Some(false)) if matches!(found, Lookup::ArgWithoutValue(_)) => {
+                self.append_unknown(UnknownReason::ArgWithoutValue(Arc::clone(name)), origins.iter())
+            }
             (Operator::Alternate, Some(false)) => {
                 self.append(origins.len(), |out| out.add_origins(origins.iter()))
             }

@@ -109,6 +109,8 @@ pub struct CapabilityUse {
     pub strong: bool,
     /// Its place.
     pub origin: Origin,
+    /// The instruction of the Dockerfile that brings it, where it stands in a file of the build context.
+    pub through: Option<Origin>,
 }
 
 /// What makes an image a GPU image.

@@ -63,6 +63,8 @@ pub struct Facts {
     pub env_sets: Vec<EnvSet>,
     /// COPY and ADD instructions.
     pub copies: Vec<Copy>,
+    /// Images whose files a RUN mounts (`--mount=from=IMAGE`), with the stage that does.
+    pub mounted_images: Vec<(StageId, Base)>,
     /// Commands that RUN executes, and those of CMD, ENTRYPOINT and HEALTHCHECK.
     pub commands: Vec<Command>,
     /// Self-extracting installers of NVIDIA's that RUN starts.
@@ -114,6 +116,7 @@ impl Facts {
             target: StageId(0),
             env_sets: Vec::new(),
             copies: Vec::new(),
+            mounted_images: Vec::new(),
             commands: Vec::new(),
             installers: Vec::new(),
             packages: Vec::new(),

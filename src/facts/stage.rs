@@ -80,6 +80,24 @@ pub struct Base {
     pub has_c_compiler: Option<bool>,
 }
 
+impl Base {
+    /// Whether the tag names a variant for other hardware than NVIDIA's (`cpu`, `latest-rocm`, `2.4-intel-xpu`).
+    #[must_use]
+    pub fn for_other_hardware(&self) -> bool {
+        self.tag.as_deref().is_some_and(names_other_hardware)
+    }
+}
+
+/// Whether a word of a tag names hardware that CUDA does not run on.
+pub(super) fn names_other_hardware(tag: &str) -> bool {
+    const WORDS: &[&str] = &["cpu", "xpu", "intel", "gaudi", "hpu", "neuron", "tpu", "npu", "hip", "vulkan"];
+    tag.split(['-', '_']).any(|word| {
+        let word = word.to_ascii_lowercase();
+        // `rocm6.2`; `cpuonly`.
+        WORDS.contains(&word.as_str()) || word.starts_with("rocm") || word.starts_with("cpuonly")
+    })
+}
+
 /// Kinds of base image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BaseKind {

@@ -161,9 +161,11 @@ pub enum ExportKind {
     Run,
     /// Appended to ~/.bashrc, ~/.profile, /etc/profile.d and their like.
     StartupFile,
+    /// Set by what starts in the container: a start script, `sh -c` of CMD or ENTRYPOINT, `env NAME=value program`.
+    Start,
 }
 
-/// A variable exported inside a RUN.
+/// A variable exported inside a RUN, or where the container starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
     /// Stage.
@@ -184,6 +186,6 @@ pub struct Export {
     pub instruction: usize,
     /// The export.
     pub origin: Origin,
-    /// The whole RUN instruction.
+    /// The whole RUN instruction; for other texts, that which sets it.
     pub run: Origin,
 }

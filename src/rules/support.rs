@@ -170,3 +170,19 @@ pub(super) fn delete_path_element(facts: &Facts, element: &Origin) -> Option<(Or
     };
     Some((Origin::file(file, span), String::new()))
 }
+
+/// Whether a command is a shell that reads start-up files (a login or interactive one), or reads one itself.
+pub(super) fn reads_startup_files(command: &Command) -> bool {
+    match command.program.as_deref() {
+        Some("bash" | "sh" | "zsh" | "dash" | "ash" | "fish") => {
+            let options = command.args.iter().take_while(|word| word.raw.starts_with(['-', '+']));
+            command.args.is_empty()
+                || options.into_iter().any(|word| match word.raw.strip_prefix("--") {
+                    Some(long) => long == "login" || long == "interactive" || long == "rcfile",
+                    None => word.raw.contains(['l', 'i']),
+                })
+        }
+        Some("." | "source") => ["rc", "profile"].iter().any(|name| mentions(command, name)),
+        _ => false,
+    }
+}

@@ -102,7 +102,10 @@ fn what_is_not_known_stays_unknown() {
     // Its text decides, and part of it is known.
     known("${half:+yes}", "yes");
     // An author who gives a default gives a value.
-    known("${arg:-d}|${arg-d}|${arg:+a}", "d|d|");
+    known("${arg:-d}|${arg-d}", "d|d");
+    // A build argument may be given; without one BuildKit leaves the alternative out.
+    let alternate = run("x${arg:+a}${arg+b}").unwrap();
+    assert_eq!((alternate.as_str(), alternate.as_built().as_deref()), (None, Some("x")));
     assert_eq!(run("${arg:-d}").unwrap().args().collect::<Vec<_>>(), ["arg"]);
 }
 

@@ -9,6 +9,7 @@ use crate::compat::tables::image::{RepoKind, TagForm};
 use crate::compat::tables::wheel::split_local;
 use crate::compat::{CudaVersion, CudnnVersion, Tables};
 use crate::dockerfile::ImageName;
+use crate::facts::stage::names_other_hardware;
 use crate::facts::{Base, BaseKind, FileId, Flavour, Origin};
 use crate::span::Span;
 
@@ -44,6 +45,33 @@ const NOT_FRAMEWORKS: &[&str] = &[
     "nvcr.io/nvidia/base/*",
     "nvcr.io/nvidia/driver",
     "nvcr.io/nvidia/gpu-operator",
+];
+/// Repositories whose images all bring CUDA libraries, whatever their tag says, besides those of the tables.
+const CUDA_INSIDE: &[&str] = &[
+    "nvidia/cudagl",
+    "nvcr.io/nvidia/cudagl",
+    "nvidia/cuda-dl-base",
+    "nvidia/caffe",
+    "nvidia/digits",
+    "nvcr.io/nvidia/caffe",
+    "nvcr.io/nvidia/digits",
+    "nvcr.io/nvidia/deepstream",
+    "nvcr.io/nvidia/isaac-sim",
+    "nvcr.io/nvidia/isaac-lab",
+    "nvcr.io/nvidia/rapidsai/*",
+    "nvcr.io/nvidia/merlin/*",
+    "rapidsai/base",
+    "rapidsai/notebooks",
+    "rapidsai/rapidsai*",
+    "ollama/ollama",
+    "lmsysorg/sglang",
+    "deepspeed/deepspeed",
+    "huggingface/transformers-pytorch-gpu",
+    "huggingface/transformers-all-latest-gpu",
+    "huggingface/trl-latest-gpu",
+    "ghcr.io/huggingface/text-embeddings-inference",
+    "winglian/axolotl",
+    "axolotlai/axolotl",
 ];
 /// Repositories of Jetson images.
 const JETSONS: &[&str] =
@@ -91,6 +119,19 @@ fn matches(repository: &str, pattern: &str) -> bool {
 /// Whether a repository is a plain distribution, which sets PATH and nothing else.
 pub(super) fn is_distribution(repository: &str) -> bool {
     base_os::is_distribution(repository)
+}
+
+/// Whether an image known as one of a framework certainly brings CUDA libraries; which version may be unknown.
+pub(super) fn ships_cuda(base: &Base, tables: &Tables) -> bool {
+    let Some(repository) = base.repository.as_deref() else { return base.cuda.is_some() };
+    let tag = base.tag.as_deref().unwrap_or_default();
+    // Client programs alone.
+    let client = words(tag).any(|word| word == "sdk");
+    base.cuda.is_some()
+        || tag.contains("gpu")
+        || !client
+            && (tables.images().repo(repository).is_some()
+                || CUDA_INSIDE.iter().any(|pattern| matches(repository, pattern)))
 }
 
 fn blank(kind: BaseKind) -> Base {
@@ -167,6 +208,10 @@ fn kind_of(repository: &str, tag: Option<&str>, tables: &Tables) -> BaseKind {
     if JETSONS.iter().any(|pattern| matches(repository, pattern)) {
         return BaseKind::Jetson;
     }
+    // Variants for other hardware carry no CUDA.
+    if tag.is_some_and(names_other_hardware) {
+        return BaseKind::Other;
+    }
     if let Some(row) = tables.images().repo(repository) {
         return match (row.kind, row.tag_form) {
             (RepoKind::CudaBase, _) => BaseKind::Cuda,
@@ -177,10 +222,6 @@ fn kind_of(repository: &str, tag: Option<&str>, tables: &Tables) -> BaseKind {
             (RepoKind::App, _) if !tag.is_some_and(|tag| tag.contains("cuda")) => BaseKind::Other,
             _ => BaseKind::Framework,
         };
-    }
-    // Variants for other hardware carry no CUDA.
-    if tag.is_some_and(|tag| words(tag).any(|word| matches!(word, "cpu" | "rocm" | "xpu"))) {
-        return BaseKind::Other;
     }
     if NOT_FRAMEWORKS.iter().any(|pattern| matches(repository, pattern)) {
         return BaseKind::Other;

@@ -4,7 +4,7 @@
 
 use crate::dockerfile::shell::tools::files::writes;
 use crate::facts::manifest::normalize_name;
-use crate::facts::{Capability, CapabilityUse, Command, CommandRole, CopyFrom, Facts, Origin, StageId};
+use crate::facts::{Capability, CapabilityUse, Command, CommandRole, Facts, Origin, StageId};
 
 use super::Extraction;
 use super::words::{contains_word, shown};
@@ -54,14 +54,16 @@ const GRAPHICS_IMAGES: &[&str] =
     &["nvcr.io/nvidia/isaac-sim", "nvcr.io/nvidia/omniverse", "nvcr.io/nvidia/isaac-lab"];
 
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
-    let mut uses = Uses(Vec::new());
+    let mut uses = Uses { found: Vec::new(), instruction: 0 };
     for command in &facts.commands {
+        uses.instruction = command.instruction;
         utility_of_command(command, &mut uses);
         video_of_command(command, &mut uses);
         graphics_of_command(command, &mut uses);
     }
     let python = facts.python.iter().filter(|requirement| !requirement.not_installed);
     for requirement in python {
+        uses.instruction = requirement.instruction;
         let name = requirement.name.as_str();
         let place = (requirement.stage, &requirement.origin);
         if NVML_DISTRIBUTIONS.contains(&name) {
@@ -75,6 +77,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         }
     }
     for package in facts.packages.iter().filter(|package| !package.removed) {
+        uses.instruction = package.instruction;
         let name = package.name.as_str();
         let place = (package.stage, &package.origin);
         if NVML_PACKAGES.contains(&name) || name.starts_with("datacenter-gpu-manager-") {
@@ -95,29 +98,40 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             uses.push(Capability::Graphics, repository, (stage.id, &base.origin));
         }
     }
-    let Uses(mut found) = uses;
-    for one in &mut found {
+    let mut found = Vec::with_capacity(uses.found.len());
+    for (mut one, instruction) in uses.found {
         if one.capability == Capability::Graphics && renders_in_software(facts, one.stage) {
             one.strong = false;
         }
+        if one.origin.as_file().is_some_and(|(file, _)| file != cx.file) {
+            one.through = cx.tree.instructions.get(instruction).map(|found| cx.origin(found.span));
+        }
+        found.push(one);
     }
     found.sort_by(|a, b| a.origin.cmp(&b.origin).then(a.capability.cmp(&b.capability)));
     found.dedup();
     facts.capability_uses.extend(found);
 }
 
-struct Uses(Vec<CapabilityUse>);
+struct Uses {
+    /// Each with the number of the instruction that brings it.
+    found: Vec<(CapabilityUse, usize)>,
+    /// Number of the instruction that is looked at.
+    instruction: usize,
+}
 
 impl Uses {
     fn push(&mut self, capability: Capability, what: &str, place: (StageId, &Origin)) {
         let (stage, origin) = place;
-        self.0.push(CapabilityUse {
+        let found = CapabilityUse {
             stage,
             capability,
             what: what.to_owned(),
             strong: true,
             origin: origin.clone(),
-        });
+            through: None,
+        };
+        self.found.push((found, self.instruction));
     }
 }
 
@@ -250,9 +264,9 @@ fn graphics_of_environment(facts: &Facts, uses: &mut Uses) {
     }
 }
 
-/// Loader files of Vulkan and EGL that name NVIDIA's driver, written by hand.
+/// Loader files of Vulkan and EGL that name NVIDIA's driver, written by hand or copied from another image.
 fn graphics_of_copies(facts: &Facts, uses: &mut Uses) {
-    for copy in facts.copies.iter().filter(|copy| matches!(copy.from, CopyFrom::Context)) {
+    for copy in &facts.copies {
         let paths = copy.sources.iter().chain(std::iter::once(&copy.destination));
         for word in paths {
             let text = shown(word);

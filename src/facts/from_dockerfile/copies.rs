@@ -3,10 +3,10 @@
 use super::{Extraction, base, env};
 use crate::dockerfile::stages::{LinkKind, LinkSource};
 use crate::dockerfile::{Dockerfile, Instruction, InstructionKind, LogicalText, Transfer};
-use crate::facts::{Copy, CopyFrom, Facts, Origin, StageId, Word};
-use crate::span::Spanned;
+use crate::facts::{Base, Copy, CopyFrom, Facts, Origin, StageId, Word};
+use crate::span::{Span, Spanned};
 
-/// Fills [`Facts::copies`].
+/// Fills [`Facts::copies`] and [`Facts::mounted_images`].
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     for stage in 0..cx.graph.stages.len() {
         for (index, instruction) in cx.instructions_of(stage) {
@@ -28,6 +28,21 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             });
         }
     }
+    for stage in &cx.graph.stages {
+        let mounts = stage.links.iter().filter(|link| link.kind == LinkKind::Mount);
+        let images = mounts.filter_map(|link| image(cx, &link.source, link.span));
+        facts.mounted_images.extend(images.map(|image| (StageId(stage.index), image)));
+    }
+}
+
+/// The image that `--from` names.
+fn image(cx: &Extraction<'_>, source: &LinkSource, span: Span) -> Option<Base> {
+    let LinkSource::Image { reference, name: Some(name) } = source else { return None };
+    let mut image = base::of_reference(reference, Some(name), cx.tables);
+    image.origin = cx.origin(span);
+    image.tag_origin = base::tag_range(reference, image.tag.as_deref())
+        .map(|range| cx.origin(Span::new(span.start + range.start, span.start + range.end)));
+    Some(image)
 }
 
 /// A file that COPY or ADD writes from an inline heredoc.
@@ -97,15 +112,11 @@ fn from(cx: &Extraction<'_>, stage: usize, index: usize, instruction: &Instructi
     let link = own.filter(|link| link.kind == LinkKind::Copy).last();
     match link.map(|link| (&link.source, link.span)) {
         Some((LinkSource::Stage(source), _)) => CopyFrom::Stage(StageId(*source)),
-        Some((LinkSource::Image { reference, name: Some(name) }, span)) => {
-            let mut image = base::of_reference(reference, Some(name), cx.tables);
-            image.origin = cx.origin(span);
-            image.tag_origin = base::tag_range(reference, image.tag.as_deref()).map(|range| {
-                cx.origin(crate::span::Span::new(span.start + range.start, span.start + range.end))
-            });
-            CopyFrom::Image(Box::new(image))
-        }
-        _ => CopyFrom::Unknown(written),
+        Some((source, span)) => match image(cx, source, span) {
+            Some(image) => CopyFrom::Image(Box::new(image)),
+            None => CopyFrom::Unknown(written),
+        },
+        None => CopyFrom::Unknown(written),
     }
 }
 

@@ -1,11 +1,14 @@
-//! Variables exported inside a RUN, and exports written into shell start-up files.
+//! Variables exported inside a RUN, exports written into shell start-up files, and what is set where the container starts.
+
+use std::collections::HashMap;
 
 use super::Extraction;
+use super::env::references;
 use super::executed::{Executed, Resolved};
 use crate::dockerfile::shell::tools::Session;
 use crate::dockerfile::shell::tools::files::writes;
 use crate::dockerfile::shell::{Action, Word as ShellWord};
-use crate::facts::{Export, ExportKind, Facts};
+use crate::facts::{CommandRole, Export, ExportKind, Facts};
 use crate::span::Span;
 
 /// Fills [`Facts::exports`].
@@ -14,17 +17,57 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         in_run(executed, facts);
         in_startup_files(executed, facts);
     }
+    let starts = |executed: &&Executed| {
+        matches!(executed.role, CommandRole::Cmd | CommandRole::Entrypoint | CommandRole::StartScript)
+    };
+    for executed in cx.executed.iter().filter(starts) {
+        at_start(executed, facts);
+    }
+}
+
+/// What the programs that the container starts find in their environment besides the image's.
+fn at_start(executed: &Executed, facts: &mut Facts) {
+    let mut push = |name: &str, value: &ShellWord, span: Span| {
+        facts.exports.push(Export {
+            stage: executed.stage,
+            kind: ExportKind::Start,
+            name: name.to_owned(),
+            value: value.literal().map(str::to_owned),
+            raw: raw_value(executed, span, name, value),
+            used_later: true,
+            alone: false,
+            instruction: executed.instruction,
+            origin: executed.origin_of(span),
+            run: executed.origin.clone(),
+        });
+    };
+    for resolved in &executed.commands {
+        if let Action::Session(Session::Set(set)) = &resolved.action {
+            for (name, value, span) in &set.variables {
+                push(name, value, *span);
+            }
+            continue;
+        }
+        for assignment in &resolved.command.assignments {
+            push(&assignment.name, &assignment.value, assignment.span);
+        }
+        for (name, value) in resolved.command.program().iter().flat_map(|program| &program.environment) {
+            push(name, value, value.span);
+        }
+    }
 }
 
 fn in_run(executed: &Executed, facts: &mut Facts) {
     let last_use = executed.commands.iter().rposition(may_use);
+    let printed = printed(executed);
     for (at, resolved) in executed.commands.iter().enumerate() {
         let Action::Session(Session::Set(set)) = &resolved.action else { continue };
         if !set.exported {
             continue;
         }
-        let used_later = last_use.is_some_and(|last| last > at);
+        let used_by_program = last_use.is_some_and(|last| last > at);
         for (name, value, span) in &set.variables {
+            let used_later = used_by_program || printed.get(name.as_str()).is_some_and(|last| *last > at);
             facts.exports.push(Export {
                 stage: executed.stage,
                 kind: ExportKind::Run,
@@ -41,16 +84,54 @@ fn in_run(executed: &Executed, facts: &mut Facts) {
     }
 }
 
+/// Variables that `echo`, `printf` and `printenv` print, with the last command that does.
+fn printed(executed: &Executed) -> HashMap<&str, usize> {
+    let mut out = HashMap::new();
+    for (at, resolved) in executed.commands.iter().enumerate() {
+        let Some(program) = resolved.command.program() else { continue };
+        if !matches!(program.name, "echo" | "printf" | "printenv") {
+            continue;
+        }
+        for word in program.args {
+            if program.name == "printenv" {
+                out.insert(word.raw.as_str(), at);
+                continue;
+            }
+            // Single quotes keep what is between them from being expanded.
+            let mut double = false;
+            let mut single = false;
+            let mut start = 0;
+            let mut pieces = Vec::new();
+            for (offset, byte) in word.raw.bytes().enumerate() {
+                match byte {
+                    b'"' if !single => double = !double,
+                    b'\'' if !double => {
+                        if !single {
+                            pieces.extend(word.raw.get(start..offset));
+                        }
+                        single = !single;
+                        start = offset + 1;
+                    }
+                    _ => {}
+                }
+            }
+            if !single {
+                pieces.extend(word.raw.get(start..));
+            }
+            out.extend(pieces.into_iter().flat_map(references).map(|name| (name, at)));
+        }
+    }
+    out
+}
+
 /// Whether a command can make use of a variable: anything but changes of the shell and printing.
 fn may_use(resolved: &Resolved) -> bool {
     match &resolved.action {
         Action::Session(session) => matches!(session, Session::Source { .. }),
         Action::Assign | Action::Nothing => false,
         Action::Text | Action::Program => resolved.command.program().is_some_and(|program| {
-            !matches!(
-                program.name,
-                "echo" | "printf" | "true" | ":" | "cd" | "exit" | "set" | "env" | "printenv"
-            )
+            !matches!(program.name, "echo" | "printf" | "true" | ":" | "cd" | "exit" | "set")
+                && !(program.name == "printenv" && !program.args.is_empty())
         }),
         _ => true,
     }
@@ -153,7 +234,7 @@ mod tests {
     #[test]
     fn exports_know_whether_anything_can_use_them() {
         let facts = facts(
-            "FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nRUN export LD_LIBRARY_PATH=/opt/app/lib:$LD_LIBRARY_PATH\nRUN export CUDA_HOME=/usr/local/cuda && cd /src && make\nRUN make && export A=1 && echo done\n",
+            "FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nRUN export LD_LIBRARY_PATH=/opt/app/lib:$LD_LIBRARY_PATH\nRUN export CUDA_HOME=/usr/local/cuda && cd /src && make\nRUN make && export A=1 && echo done\nRUN export B=1 && echo \"${B}\" > /b\nRUN export C=1 && echo '$C'\nRUN export D=1 && printenv D\n",
         );
         let found: Vec<_> =
             facts.exports.iter().map(|e| (e.name.as_str(), e.raw.as_str(), e.used_later, e.alone)).collect();
@@ -163,6 +244,9 @@ mod tests {
                 ("LD_LIBRARY_PATH", "/opt/app/lib:$LD_LIBRARY_PATH", false, true),
                 ("CUDA_HOME", "/usr/local/cuda", true, false),
                 ("A", "1", false, false),
+                ("B", "1", true, false),
+                ("C", "1", false, false),
+                ("D", "1", true, false),
             ]
         );
         let first = &facts.exports[0];
@@ -171,6 +255,21 @@ mod tests {
             Some("/opt/app/lib:/usr/local/nvidia/lib:/usr/local/nvidia/lib64")
         );
         assert_eq!(at(&facts, &first.origin), "LD_LIBRARY_PATH=/opt/app/lib:$LD_LIBRARY_PATH");
+    }
+
+    #[test]
+    fn what_starts_in_the_container_sets_variables() {
+        for start in [
+            "CMD [\"sh\", \"-c\", \"export A=/x:$A; exec app\"]",
+            "CMD A=/x:$A exec app",
+            "ENTRYPOINT [\"env\", \"A=/x\", \"app\"]",
+            "COPY <<'E' /s.sh\nA=/x:$A\nexec app\nE\nCMD [\"sh\", \"/s.sh\"]",
+        ] {
+            let facts = facts(&format!("FROM debian:12\nENV A=/y\n{start}\n"));
+            let found: Vec<_> = facts.exports.iter().map(|e| (e.kind, e.name.as_str())).collect();
+            assert_eq!(found, [(ExportKind::Start, "A")], "{start}");
+            assert!(facts.exports[0].raw.starts_with("/x"), "{start}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod glob;
 mod gpu_queries;
 #[cfg(test)]
 mod hostile_tests;
+mod inline_files;
 mod installers;
 mod loader;
 mod loader_env;

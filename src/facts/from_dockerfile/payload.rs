@@ -5,8 +5,8 @@ use crate::facts::{
     BaseKind, CompileSignal, CondaPackage, Copy, CopyFrom, Facts, GpuPayload, PackageInstall, PayloadKind,
 };
 
-use super::Extraction;
 use super::cuda_uses::{in_toolkit, runfile_version};
+use super::{Extraction, base};
 
 /// System packages with CUDA libraries, by the beginning of their names.
 const LIBRARY_PACKAGES: &[&str] = &[
@@ -82,9 +82,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         let Some(base) = &stage.base else { continue };
         let carries = match base.kind {
             BaseKind::Cuda | BaseKind::Jetson => true,
-            BaseKind::Framework => {
-                base.cuda.is_some() || base.tag.as_deref().is_some_and(|tag| tag.contains("gpu"))
-            }
+            BaseKind::Framework => base::ships_cuda(base, cx.tables),
             _ => base.cuda.is_some(),
         };
         if carries {
@@ -229,6 +227,27 @@ mod tests {
     fn plain_images_have_none() {
         assert!(shown("FROM python:3.12\nRUN pip install numpy && apt-get install -y gcc\nENV NVIDIA_VISIBLE_DEVICES=void\n").is_empty());
         assert!(shown("FROM tensorflow/tensorflow:2.15.0\n").is_empty());
+    }
+
+    #[test]
+    fn framework_images_bring_cuda_whatever_their_tag_says() {
+        for image in [
+            "vllm/vllm-openai:v0.9.2",
+            "nvcr.io/nvidia/pytorch:99.01-py3",
+            "ghcr.io/huggingface/text-generation-inference:3.0.0",
+            "ollama/ollama:0.5.7",
+        ] {
+            assert_eq!(shown(&format!("FROM {image}\n")), [(0, PayloadKind::Base, image.to_owned())]);
+        }
+        for image in [
+            "ghcr.io/huggingface/text-generation-inference:3.0.0-rocm",
+            "ollama/ollama:0.5.7-rocm",
+            "ghcr.io/huggingface/text-embeddings-inference:cpu-1.5",
+            "nvcr.io/nvidia/tritonserver:99.08-py3-sdk",
+            "ghcr.io/ggml-org/llama.cpp:server",
+        ] {
+            assert!(shown(&format!("FROM {image}\n")).is_empty(), "{image}");
+        }
     }
 
     #[test]

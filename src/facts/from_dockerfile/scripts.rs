@@ -1,9 +1,11 @@
-//! Shell scripts of the build context that a RUN executes or the container starts with.
+//! Shell scripts of the build context that a RUN executes or the container starts with, and those that the Dockerfile
+//! itself writes for the container to start with.
 
 use std::collections::HashSet;
 
-use super::context_files::ContextText;
+use super::context_files::absolute;
 use super::executed::{self, Executed, Runner};
+use super::inline_files::InlineFiles;
 use super::steps::{self, Step, Workdirs};
 use super::{Extraction, Problem};
 use crate::dockerfile::LogicalText;
@@ -28,16 +30,18 @@ pub(super) fn add(
     problems: &mut Vec<Problem>,
 ) -> Vec<Executed> {
     let dirs = Workdirs::new(cx);
+    let inline = InlineFiles::new(cx, &dirs, &texts);
     let mut out = Vec::with_capacity(texts.len());
     let mut stack: Vec<(Executed, u32)> = texts.into_iter().rev().map(|text| (text, 0)).collect();
-    let mut seen: HashSet<(FileId, StageId, usize)> = HashSet::new();
+    let mut seen: HashSet<(FileId, usize, StageId, usize)> = HashSet::new();
     while let Some((text, depth)) = stack.pop() {
         let mut found = Vec::new();
         if depth < MAX_DEPTH && seen.len() < MAX_SCRIPTS {
             steps::walk_texts(cx, &dirs, std::slice::from_ref(&text), &mut |step| {
-                let Some(script) = script_of(cx, facts, &dirs, step) else { return };
-                if seen.len() < MAX_SCRIPTS && seen.insert((script.file, step.stage(), step.instruction())) {
-                    found.push(scan(cx, step, &script, problems));
+                let Some(script) = script_of(cx, facts, &dirs, &inline, step) else { return };
+                let key = (script.file, script.text.span().start, step.stage(), step.instruction());
+                if seen.len() < MAX_SCRIPTS && seen.insert(key) {
+                    found.push(scan(cx, step, script, problems));
                 }
             });
         }
@@ -47,21 +51,27 @@ pub(super) fn add(
     out
 }
 
-fn scan(cx: &Extraction<'_>, step: &Step<'_>, script: &ContextText, problems: &mut Vec<Problem>) -> Executed {
-    let mut text = LogicalText::default();
-    text.push_bytes(script.text.as_bytes(), 0);
+/// A script with the way back to its file.
+struct ScriptText {
+    file: FileId,
+    /// The whole of it.
+    origin: Origin,
+    text: LogicalText,
+}
+
+fn scan(cx: &Extraction<'_>, step: &Step<'_>, script: ScriptText, problems: &mut Vec<Problem>) -> Executed {
     let runner = Runner {
         stage: step.stage(),
         role: if step.at_build() { CommandRole::BuildScript } else { CommandRole::StartScript },
         instruction: step.instruction(),
         file: script.file,
-        origin: Origin::file(script.file, Span::new(0, script.text.len())),
+        origin: script.origin,
         gpu_device: step.executed.gpu_device,
-        errexit: shebang(&script.text)
+        errexit: shebang(&script.text.text)
             .is_some_and(|line| line.split_whitespace().any(|word| word == "-e" || word == "-ex")),
         directory: Some(step.directory.to_owned()),
     };
-    let mut executed = executed::scan(cx, runner, text, problems);
+    let mut executed = executed::scan(cx, runner, script.text, problems);
     if step.resolved.failure_ignored {
         for command in &mut executed.commands {
             command.failure_ignored = true;
@@ -70,30 +80,43 @@ fn scan(cx: &Extraction<'_>, step: &Step<'_>, script: &ContextText, problems: &m
     executed
 }
 
-/// The shell script of the context that a command runs.
+/// The shell script that a command runs.
 fn script_of(
     cx: &Extraction<'_>,
     facts: &mut Facts,
     dirs: &Workdirs,
+    inline: &InlineFiles,
     step: &Step<'_>,
-) -> Option<ContextText> {
+) -> Option<ScriptText> {
+    let mut at = |path: &str| {
+        let own =
+            if step.at_build() { None } else { inline.at(cx, step.stage(), &absolute(step.directory, path)) };
+        if let Some(text) = own {
+            return Some(ScriptText { file: cx.file, origin: step.origin(), text });
+        }
+        let found = cx.context_text(facts, dirs, step, path)?;
+        let mut text = LogicalText::default();
+        text.push_bytes(found.text.as_bytes(), 0);
+        let origin = Origin::file(found.file, Span::new(0, found.text.len()));
+        Some(ScriptText { file: found.file, origin, text })
+    };
     match step.action {
         Action::RunScript { interpreter, file, .. } if SHELLS.contains(&interpreter.as_str()) => {
-            cx.context_text(facts, dirs, step, file.literal()?)
+            at(file.literal()?)
         }
-        Action::Session(Session::Source { file, .. }) => cx.context_text(facts, dirs, step, file.literal()?),
+        Action::Session(Session::Source { file, .. }) => at(file.literal()?),
         Action::Program => {
             let command = step.command();
             let path = command.program()?.word.literal()?;
             if path.contains('/') {
-                return cx.context_text(facts, dirs, step, path).filter(|text| is_shell(text, path));
+                return at(path).filter(|text| is_shell(text, path));
             }
             if step.at_build() && !path.ends_with(".sh") {
                 return None;
             }
             PATH.iter().find_map(|folder| {
                 let path = format!("{folder}/{path}");
-                cx.context_text(facts, dirs, step, &path).filter(|text| is_shell(text, &path))
+                at(&path).filter(|text| is_shell(text, &path))
             })
         }
         _ => None,
@@ -106,8 +129,8 @@ fn shebang(text: &str) -> Option<&str> {
 }
 
 /// Whether a text is run by a shell: its first line says so, or there is none and the name does.
-fn is_shell(text: &ContextText, path: &str) -> bool {
-    match shebang(&text.text) {
+fn is_shell(script: &ScriptText, path: &str) -> bool {
+    match shebang(&script.text.text) {
         Some(line) => line.split(['/', ' ', '\t']).any(|word| SHELLS.contains(&word)),
         None => path.ends_with(".sh") || path.ends_with(".bash"),
     }
@@ -172,6 +195,44 @@ mod tests {
             assert_eq!(facts.capability_uses.len(), 1, "{text}");
             assert!(facts.gpu_queries.is_empty());
         }
+    }
+
+    #[test]
+    fn scripts_that_the_file_itself_writes() {
+        for (text, place) in [
+            (
+                "FROM ubuntu:22.04\nCOPY <<'SH' /entry.sh\n#!/bin/sh\nnvidia-smi -L\nexec \"$@\"\nSH\nENTRYPOINT [\"sh\", \"/entry.sh\"]\n",
+                "nvidia-smi -L",
+            ),
+            (
+                "FROM ubuntu:22.04\nRUN printf '#!/bin/sh\\nnvidia-smi\\nexec \"$@\"\\n' > /entry.sh && chmod +x /entry.sh\nENTRYPOINT [\"/entry.sh\"]\n",
+                "nvidia-smi",
+            ),
+            (
+                "FROM ubuntu:22.04\nWORKDIR /app\nRUN echo '#!/bin/bash' > start.sh && echo nvidia-smi -L >> start.sh\nCMD ./start.sh\n",
+                "nvidia-smi -L",
+            ),
+            (
+                "FROM ubuntu:22.04\nRUN cat > /start.sh <<'EOF'\n#!/bin/bash\nnvidia-smi\nEOF\nCMD [\"bash\", \"/start.sh\"]\n",
+                "nvidia-smi",
+            ),
+        ] {
+            let facts = facts_in(text, &[]);
+            let found: Vec<_> = facts
+                .commands
+                .iter()
+                .filter(|command| command.role == CommandRole::StartScript)
+                .map(|command| at(&facts, &command.origin))
+                .collect();
+            assert!(found.contains(&place), "{text}: {found:?}");
+            assert_eq!(facts.capability_uses.len(), 1, "{text}");
+            assert!(facts.gpu_queries.is_empty());
+        }
+        let overwritten = facts_in(
+            "FROM ubuntu:22.04\nCOPY <<A /x.sh\nnvidia-smi\nA\nCOPY <<B /x.sh\ntrue\nB\nCMD sh /x.sh\n",
+            &[],
+        );
+        assert!(overwritten.capability_uses.is_empty());
     }
 
     #[test]

@@ -145,6 +145,7 @@ fn one_file(
                 what: soname.clone(),
                 strong: !dlopen || !opens_when_present(name),
                 origin: origin.clone(),
+                through: None,
             });
         }
     }

@@ -1,6 +1,6 @@
 //! CU101: a tag of nvidia/cuda that does not exist.
 
-use super::bases;
+use super::pulled;
 use crate::compat::image::{TagProblem, TagStatus, cuda_tag};
 use crate::diagnostics::{RuleId, Safety, Severity};
 use crate::facts::BaseKind;
@@ -18,7 +18,7 @@ impl Rule for UnknownCudaTag {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
-        for base in bases(cx.facts).filter(|base| base.kind == BaseKind::Cuda && !base.digest) {
+        for base in pulled(cx.facts).filter(|base| base.kind == BaseKind::Cuda && !base.digest) {
             let (Some(repository), Some(tag)) = (base.repository.as_deref(), base.tag.as_deref()) else {
                 continue;
             };
@@ -79,6 +79,7 @@ fn why(problem: &TagProblem) -> String {
         },
         TagProblem::CudnnSpelling(right) => format!("cuDNN is spelled `{right}` in this version"),
         TagProblem::CudnnNotOffered => "there is no cuDNN image of this version and flavour".to_owned(),
+        TagProblem::WordOrder => "the order of its parts is version, cuDNN, flavour, distribution".to_owned(),
         TagProblem::UnknownWord { word, nearest } => match nearest {
             Some(nearest) => format!("`{word}` is no part of a tag (did you mean `{nearest}`?)"),
             None => format!("`{word}` is no part of a tag"),

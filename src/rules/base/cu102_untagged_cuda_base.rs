@@ -1,6 +1,6 @@
 //! CU102: `nvidia/cuda` without a version.
 
-use super::bases;
+use super::pulled;
 use crate::diagnostics::RuleId;
 use crate::facts::BaseKind;
 use crate::rules::{Context, Rule, Sink};
@@ -17,7 +17,7 @@ impl Rule for UntaggedCudaBase {
     }
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
-        for base in bases(cx.facts)
+        for base in pulled(cx.facts)
             .filter(|base| base.kind == BaseKind::Cuda && base.reference.is_some() && !base.digest)
         {
             if base.tag.as_deref().is_some_and(|tag| tag != "latest") {

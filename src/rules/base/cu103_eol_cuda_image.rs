@@ -1,6 +1,7 @@
 //! CU103: a CUDA image on a distribution past its standard support.
 
 use super::shown;
+use crate::compat::image::{TagStatus, cuda_tag};
 use crate::compat::tables::CudaImage;
 use crate::diagnostics::{RuleId, Severity};
 use crate::facts::BaseKind;
@@ -20,6 +21,16 @@ impl Rule for EolCudaImage {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         // Only what is shipped: a stage that only builds may be old.
         let Some(base) = cx.facts.final_base().filter(|base| base.kind == BaseKind::Cuda) else { return };
+        // A tag that never was is CU101's; of one newer than the table nothing is known.
+        let known = base.tag.as_deref().is_some_and(|tag| {
+            matches!(
+                cuda_tag(tag, cx.tables).status,
+                TagStatus::Published { .. } | TagStatus::NoLongerListed { .. }
+            )
+        });
+        if !known {
+            return;
+        }
         let images = cx.tables.images();
         let (Some(os), Some(today)) = (&base.os, cx.tables.as_of()) else { return };
         if let Some(eol) = images.system(&os.id).and_then(|row| row.eol).filter(|eol| *eol < today) {

@@ -14,6 +14,8 @@ const RETIRED: &[(&str, &str)] = &[
     ("nvcr.io/nvidia/cuda-ppc64le", "nvcr.io/nvidia/cuda"),
     ("nvidia/caffe", "a maintained framework image"),
     ("nvidia/digits", "a maintained framework image"),
+    ("nvcr.io/nvidia/caffe", "a maintained framework image"),
+    ("nvcr.io/nvidia/digits", "a maintained framework image"),
 ];
 
 pub(super) struct DeprecatedCudaRepository;

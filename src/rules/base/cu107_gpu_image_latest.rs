@@ -27,7 +27,7 @@ impl Rule for GpuImageLatest {
             };
             // tensorflow/tensorflow is a CPU image without `-gpu`.
             let cpu = repository == "tensorflow/tensorflow" && !tag.is_some_and(|tag| tag.contains("gpu"));
-            if !moving || cpu {
+            if !moving || cpu || base.for_other_hardware() {
                 continue;
             }
             out.finding(
@@ -60,7 +60,24 @@ fn is_gpu_repository(name: &str) -> bool {
 
 /// Tags that are moved from build to build.
 fn is_moving(tag: &str) -> bool {
-    ["latest", "nightly", "main", "master", "dev", "edge"]
-        .iter()
-        .any(|word| tag == *word || tag.strip_prefix(word).is_some_and(|rest| rest.starts_with('-')))
+    ["latest", "nightly", "main", "master", "dev", "edge"].iter().any(|word| {
+        tag == *word
+            || tag
+                .strip_prefix(word)
+                .and_then(|rest| rest.strip_prefix('-'))
+                .is_some_and(|rest| !is_build(rest))
+    })
+}
+
+/// Whether a word names one build: a commit, or a day.
+fn is_build(word: &str) -> bool {
+    word.split(['-', '.', '_']).any(|part| {
+        let commit = part.len() >= 7
+            && part.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
+            && part.bytes().any(|byte| byte.is_ascii_digit());
+        let sha = part.strip_prefix("sha").is_some_and(str::is_empty);
+        commit || sha
+    }) || (word.len() == 10
+        && word.split('-').count() == 3
+        && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
 }

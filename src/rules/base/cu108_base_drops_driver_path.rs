@@ -3,8 +3,8 @@
 use super::shown;
 use crate::compat::HostProfile;
 use crate::diagnostics::{RuleId, Safety, Severity};
-use crate::facts::{BaseKind, Facts};
-use crate::rules::support::insert_after_from;
+use crate::facts::{BaseKind, CommandRole, ExportKind, Facts};
+use crate::rules::support::{insert_after_from, reads_startup_files};
 use crate::rules::{Context, Rule, Sink};
 
 const FOLDER: &str = "/usr/local/nvidia/lib64";
@@ -41,7 +41,7 @@ impl Rule for BaseDropsDriverPath {
             }
             _ => false,
         };
-        if !dropped || start_script_sets_it(facts) {
+        if !dropped || set_at_start(facts) {
             return;
         }
         let gke = cx.target.host() == HostProfile::Gke;
@@ -61,10 +61,31 @@ impl Rule for BaseDropsDriverPath {
     }
 }
 
-fn start_script_sets_it(facts: &Facts) -> bool {
-    facts.exports.iter().any(|export| {
-        facts.in_final_lineage(export.stage)
-            && export.name == "LD_LIBRARY_PATH"
-            && export.raw.contains(FOLDER)
-    })
+/// Whether what starts in the container adds the folder, or may: by a variable, by a start-up file that its shell reads,
+/// or by `ldconfig` (the images list the folder under /etc/ld.so.conf.d).
+fn set_at_start(facts: &Facts) -> bool {
+    let final_commands = || {
+        facts.commands.iter().filter(|command| {
+            facts.in_final_lineage(command.stage)
+                && matches!(
+                    command.role,
+                    CommandRole::Cmd | CommandRole::Entrypoint | CommandRole::StartScript
+                )
+        })
+    };
+    let adds = |kind: ExportKind| {
+        facts.exports.iter().any(|export| {
+            facts.in_final_lineage(export.stage)
+                && export.kind == kind
+                && export.name == "LD_LIBRARY_PATH"
+                && (export.raw.contains(FOLDER)
+                    || (kind == ExportKind::Start
+                        && export.value.as_deref().is_none_or(|value| value.contains(FOLDER))))
+        })
+    };
+    // NVIDIA's images start a shell when the file names nothing to start.
+    let interactive = || final_commands().next().is_none() || final_commands().any(reads_startup_files);
+    adds(ExportKind::Start)
+        || (adds(ExportKind::StartupFile) && interactive())
+        || final_commands().any(|command| command.program.as_deref() == Some("ldconfig"))
 }

@@ -10,7 +10,7 @@ mod cu107_gpu_image_latest;
 mod cu108_base_drops_driver_path;
 
 use super::Rule;
-use crate::facts::{Base, BaseKind, Facts};
+use crate::facts::{Base, BaseKind, CopyFrom, Facts};
 
 /// Rules of this group, in order of their ids.
 pub(super) const RULES: &[&dyn Rule] = &[
@@ -27,6 +27,15 @@ pub(super) const RULES: &[&dyn Rule] = &[
 /// Images that FROM names, one a stage that does not start from another stage.
 fn bases(facts: &Facts) -> impl Iterator<Item = &Base> {
     facts.stages.iter().filter_map(|stage| stage.base.as_ref())
+}
+
+/// Images that are pulled: those of FROM, of `COPY --from=IMAGE` and of `RUN --mount=from=IMAGE`.
+fn pulled(facts: &Facts) -> impl Iterator<Item = &Base> {
+    let copied = facts.copies.iter().filter_map(|copy| match &copy.from {
+        CopyFrom::Image(base) => Some(&**base),
+        _ => None,
+    });
+    bases(facts).chain(copied).chain(facts.mounted_images.iter().map(|(_, base)| base))
 }
 
 /// A base image for a message: its reference, expanded where known.

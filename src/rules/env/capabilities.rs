@@ -88,13 +88,14 @@ pub(super) fn uses(facts: &Facts, capability: Capability) -> impl Iterator<Item 
         .filter(move |sign| sign.capability == capability && facts.is_shipped(sign.stage))
 }
 
-/// Where "the capability is missing" is said: the ENV with the short value, else the sign that needs it, else (the sign
-/// stands in a stage whose files are copied) the final FROM.
+/// Where "the capability is missing" is said: the ENV with the short value, else the sign that needs it (for one in a file
+/// of the build context, the instruction that brings it), else (the sign stands in a stage whose files are copied) the
+/// final FROM.
 pub(super) fn place<'a>(facts: &'a Facts, sign: &'a CapabilityUse) -> &'a Origin {
     match (effective_set(facts, VARIABLE), facts.target_stage()) {
         (Some(set), _) => &set.origin,
         (None, Some(target)) if !facts.in_final_lineage(sign.stage) => &target.from,
-        _ => &sign.origin,
+        _ => sign.through.as_ref().unwrap_or(&sign.origin),
     }
 }
 

@@ -22,7 +22,8 @@ impl Rule for MissingNvidiaEnv {
         if !matches!(base.kind, BaseKind::Plain | BaseKind::Scratch | BaseKind::Built) {
             return;
         }
-        let asks = ["NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "CUDA_VERSION"];
+        // Capabilities ask for no device.
+        let asks = ["NVIDIA_VISIBLE_DEVICES", "CUDA_VERSION"];
         if asks.iter().any(|name| !env.is_unset(name)) {
             return;
         }
@@ -45,18 +46,27 @@ impl Rule for MissingNvidiaEnv {
         });
         let Some(payload) = system.or(shipped.first()) else { return };
         let severity = if system.is_some() { Severity::Warning } else { Severity::Info };
+        let capabilities = !env.is_unset("NVIDIA_DRIVER_CAPABILITIES");
+        let unset = if capabilities {
+            "does not set NVIDIA_VISIBLE_DEVICES"
+        } else {
+            "sets neither NVIDIA_VISIBLE_DEVICES nor NVIDIA_DRIVER_CAPABILITIES"
+        };
         let mut draft = out
             .finding(
                 &payload.origin,
                 format!(
-                    "the image carries CUDA (`{}`) but sets neither NVIDIA_VISIBLE_DEVICES nor NVIDIA_DRIVER_CAPABILITIES: \
-                     with `runtime: nvidia` and no device request it gets no GPU",
+                    "the image carries CUDA (`{}`) but {unset}: with `runtime: nvidia` and no device request it gets no GPU",
                     payload.what
                 ),
             )
             .severity(severity)
             .help("set NVIDIA_VISIBLE_DEVICES=all and NVIDIA_DRIVER_CAPABILITIES=compute,utility, as NVIDIA's images do");
-        let line = "ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility";
+        let line = if capabilities {
+            "ENV NVIDIA_VISIBLE_DEVICES=all"
+        } else {
+            "ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+        };
         if let Some(edit) = insert_after_from(facts, facts.target, line) {
             draft = draft.fix(Safety::Safe, "set the NVIDIA variables", &[edit]);
         }

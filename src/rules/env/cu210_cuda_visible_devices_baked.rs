@@ -1,6 +1,7 @@
 //! CU210: CUDA_VISIBLE_DEVICES is fixed in the image.
 
 use crate::diagnostics::{RuleId, Safety, Severity};
+use crate::facts::BaseKind;
 use crate::rules::support::{cuda_payload, delete_assignment, effective_set, variable_origin};
 use crate::rules::{Context, Rule, Sink};
 
@@ -24,6 +25,12 @@ impl Rule for CudaVisibleDevicesBaked {
         let first = value.split(',').next().unwrap_or_default().trim();
         let hides_all = first.is_empty() || first == "-1";
         if hides_all && cuda_payload(facts).is_none() {
+            return;
+        }
+        // An image of a plain distribution that brings nothing for GPUs is a CPU image.
+        let plain =
+            facts.final_base().is_some_and(|base| matches!(base.kind, BaseKind::Plain | BaseKind::Scratch));
+        if plain && !facts.payload.iter().any(|payload| facts.is_shipped(payload.stage)) {
             return;
         }
         let (severity, message) = if hides_all {

@@ -1,5 +1,6 @@
 //! CU214: CUDA_VERSION in the environment of an image that is not NVIDIA's.
 
+use crate::compat::CudaVersion;
 use crate::compat::require::{HookOptions, read_environment};
 use crate::diagnostics::{RuleId, Severity};
 use crate::rules::support::variable_origin;
@@ -41,6 +42,18 @@ impl Rule for CudaVersionEnvInvalid {
                          (`invalid CUDA version`)"
                     ),
                 )
+                .help("rename the variable, or make it an ARG, which does not reach the image")
+                .emit(),
+            Some(devices) if value.parse::<CudaVersion>().is_err() => out
+                .finding(
+                    origin,
+                    format!(
+                        "{VARIABLE}={value} is no CUDA version, and without NVIDIA_REQUIRE_CUDA the NVIDIA hook reads it as one: it \
+                         asks for `{}` and gives the image all GPUs and all capabilities",
+                        devices.requirements.join("`, `")
+                    ),
+                )
+                .severity(Severity::Warning)
                 .help("rename the variable, or make it an ARG, which does not reach the image")
                 .emit(),
             Some(devices) => out

@@ -1,6 +1,6 @@
 //! CU215: NVIDIA_REQUIRE_CUDA lets drivers through that cannot run the CUDA in the image.
 
-use crate::compat::require::{Expression, Operator, Property, evaluate_over};
+use crate::compat::require::{Alternative, Expression, Operator, Property, evaluate_over};
 use crate::compat::{DriverPoint, Truth};
 use crate::diagnostics::{RuleId, Safety};
 use crate::rules::support::{effective_set, replace_value, variable_origin};
@@ -26,13 +26,37 @@ impl Rule for RequireCudaUnderstated {
             return;
         };
         let expression = Expression::parse(value);
-        let brand =
-            expression.alternatives.iter().flat_map(|alternative| &alternative.terms).any(|(_, term)| {
+        if expression.malformed().next().is_some() {
+            return;
+        }
+        // Alternatives for a brand are for forward compatibility; the others must hold their own.
+        let branded = |alternative: &Alternative| {
+            alternative.terms.iter().any(|(_, term)| {
                 term.as_ref()
                     .is_ok_and(|term| term.property == Property::Brand && term.operator == Operator::Equal)
-            });
-        if brand || expression.malformed().next().is_some() {
+            })
+        };
+        let general: Vec<&str> = expression
+            .alternatives
+            .iter()
+            .filter(|alternative| !branded(alternative))
+            .filter_map(|alternative| value.get(alternative.span.start..alternative.span.end))
+            .collect();
+        if general.is_empty() {
             return;
+        }
+        // All NVIDIA_REQUIRE_* must hold.
+        let mut requirements = vec![general.join(" ")];
+        for (_, var) in facts
+            .final_env()
+            .iter()
+            .flat_map(|env| &env.vars)
+            .filter(|(name, _)| name.starts_with("NVIDIA_REQUIRE_") && *name != VARIABLE)
+        {
+            let Some(other) = var.value.as_deref() else { return };
+            if !other.is_empty() {
+                requirements.push(other.to_owned());
+            }
         }
         let Some(used) =
             facts.cuda.iter().filter(|used| facts.is_shipped(used.stage)).max_by_key(|used| used.version)
@@ -60,7 +84,7 @@ impl Rule for RequireCudaUnderstated {
                 branch.production().into_iter().map(|release| release.version.clone()).collect::<Vec<_>>()
             })
             .map(|version| DriverPoint::new(version, cx.tables.drivers()))
-            .rfind(|point| evaluate_over(&[value], point, None, cx.tables).truth == Truth::Yes);
+            .rfind(|point| evaluate_over(&requirements, point, None, cx.tables).truth == Truth::Yes);
         let Some(point) = accepted else { return };
         let major = used.version.major;
         let mut draft = out

@@ -35,6 +35,7 @@ impl Rule for RunExportLost {
                     }
                     draft.emit();
                 }
+                ExportKind::Start => {}
                 ExportKind::StartupFile => out
                     .finding(
                         &export.origin,
