@@ -1,13 +1,13 @@
 //! Files that the Dockerfile itself writes: COPY with a heredoc, and text that a RUN redirects into a file. They matter
 //! where the container starts with them; everywhere else such text is data.
 
-use super::{Extraction, copies};
 use super::context_files::absolute;
 use super::executed::Executed;
 use super::exports::lines;
 use super::steps::Workdirs;
-use crate::dockerfile::shell::tools::files::{FileWrite, writes};
+use super::{Extraction, copies};
 use crate::dockerfile::LogicalText;
+use crate::dockerfile::shell::tools::files::{FileWrite, writes};
 use crate::facts::{CommandRole, StageId};
 use crate::span::Span;
 
