@@ -35,7 +35,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             }
             match call.action {
                 PackageAction::Install => {
-                    let installs = call.packages.iter().filter(|word| !word.inverted && !word.group);
+                    let installs = call.packages.iter().filter(|word| !word.inverted);
                     facts.packages.extend(installs.filter_map(|word| install(cx, executed, at, call, word)));
                 }
                 PackageAction::Upgrade | PackageAction::DistUpgrade if call.packages.is_empty() => {
@@ -92,10 +92,13 @@ fn install(
         return None;
     }
     let version = word.version.as_deref();
+    // `@development-tools`, whatever way the command writes the group.
+    let group =
+        word.group.then(|| format!("@{}", name.trim_start_matches('@').to_lowercase().replace(' ', "-")));
     Some(PackageInstall {
         stage: executed.stage,
         manager: if word.file_or_url { PackageManager::File } else { manager(call.manager)? },
-        name: name.to_owned(),
+        name: group.unwrap_or_else(|| name.to_owned()),
         open_ended,
         version: version.filter(|version| !version.contains(['$', '`'])).map(str::to_owned),
         pinned: version.is_some() || word.release.is_some(),
