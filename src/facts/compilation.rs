@@ -70,6 +70,8 @@ pub struct SourceBuild {
     pub arch_list_visible: bool,
     /// Whether a switch or index makes the build unnecessary or CUDA-free.
     pub prebuilt: bool,
+    /// Whether the build goes through without CUDA, and leaves it out, where it finds neither a GPU nor FORCE_CUDA.
+    pub falls_back: bool,
     /// Number of the instruction in the file.
     pub instruction: usize,
     /// The word that names it.
@@ -85,6 +87,32 @@ pub struct CompileSignal {
     pub what: String,
     /// Whether CUDA code is certainly involved (nvcc, a CUDA switch, a torch extension).
     pub cuda: bool,
+    /// Number of the instruction in the file.
+    pub instruction: usize,
+    /// Its place.
+    pub origin: Origin,
+}
+
+/// What kind of step cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UnreadKind {
+    /// A script of the build context or of a clone.
+    Script,
+    /// A Python project that is installed from its folder.
+    Project,
+    /// A list of system packages that comes from a file or an unknown variable.
+    Packages,
+}
+
+/// A step of the build that may do anything, since what it runs or installs is not at hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadStep {
+    /// Stage.
+    pub stage: StageId,
+    /// What it is.
+    pub kind: UnreadKind,
+    /// The command as written.
+    pub what: String,
     /// Number of the instruction in the file.
     pub instruction: usize,
     /// Its place.

@@ -16,7 +16,9 @@ mod stage;
 mod statement;
 pub mod wheels;
 
-pub use compilation::{ArchEntry, ArchList, ArchListKind, CompileSignal, SourceBuild};
+pub use compilation::{
+    ArchEntry, ArchList, ArchListKind, CompileSignal, SourceBuild, UnreadKind, UnreadStep,
+};
 pub use environment::{EnvSet, EnvVar, Environment};
 pub use gpu_use::{
     Capability, CapabilityUse, CudaPath, CudaUse, CudaUseKind, GpuPayload, GpuQuery, LoaderEntry, LoaderVia,
@@ -82,6 +84,10 @@ pub struct Facts {
     pub source_builds: Vec<SourceBuild>,
     /// Signs that something is compiled.
     pub compiles: Vec<CompileSignal>,
+    /// Signs that something is compiled when the container runs.
+    pub run_time_compiles: Vec<CompileSignal>,
+    /// Steps of the build whose work cannot be read.
+    pub unread_steps: Vec<UnreadStep>,
     /// ln, cp, mv, install and rm on libraries and CUDA paths.
     pub file_operations: Vec<FileOperation>,
     /// Directories that reach the dynamic loader by other means than ENV, and by ENV.
@@ -126,6 +132,8 @@ impl Facts {
             arch_lists: Vec::new(),
             source_builds: Vec::new(),
             compiles: Vec::new(),
+            run_time_compiles: Vec::new(),
+            unread_steps: Vec::new(),
             file_operations: Vec::new(),
             loader: Vec::new(),
             gpu_queries: Vec::new(),

@@ -31,7 +31,7 @@ pub struct PackageInstall {
     /// Manager.
     pub manager: PackageManager,
     /// Name without version, release or architecture; a trailing part that is a variable or wildcard is cut off and
-    /// [`Self::open_ended`] is set.
+    /// [`Self::open_ended`] is set. A group is written `@development-tools`.
     pub name: String,
     /// Whether the name goes on in a wildcard or an unknown variable.
     pub open_ended: bool,

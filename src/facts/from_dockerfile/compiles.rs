@@ -3,8 +3,10 @@
 use super::Extraction;
 use super::executed::{Executed, Resolved};
 use crate::dockerfile::shell::Action;
-use crate::dockerfile::shell::tools::{BuildCommand, PythonAction, PythonInstall, RequirementSource};
-use crate::facts::{CompileSignal, EnvSet, Facts, StageId};
+use crate::dockerfile::shell::tools::{
+    BuildCommand, PythonAction, PythonInstall, Requirement, RequirementSource,
+};
+use crate::facts::{CommandRole, CompileSignal, EnvSet, Facts, StageId};
 
 /// Options with which a program tells about itself and compiles nothing.
 const ASKING: &[&str] = &["--version", "-V", "--help", "-h", "-v", "version", "env"];
@@ -32,6 +34,37 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         }
     }
     facts.compiles.extend(found);
+    facts.run_time_compiles.extend(run_time(cx));
+}
+
+/// What the container compiles when it starts, and just-in-time extensions of torch wherever they are tried.
+fn run_time(cx: &Extraction<'_>) -> Vec<CompileSignal> {
+    let mut found = Vec::new();
+    for executed in &cx.executed {
+        let starts =
+            matches!(executed.role, CommandRole::Cmd | CommandRole::Entrypoint | CommandRole::StartScript);
+        for resolved in &executed.commands {
+            let what = match &resolved.action {
+                Action::Build(build) if starts => build.program.clone(),
+                Action::PythonCode(code) if loads_extension(&code.text.text) => "cpp_extension".to_owned(),
+                _ => continue,
+            };
+            found.push(CompileSignal {
+                stage: executed.stage,
+                cuda: matches!(what.as_str(), "nvcc" | "cpp_extension"),
+                what,
+                instruction: executed.instruction,
+                origin: executed.command_origin(&resolved.command),
+            });
+        }
+    }
+    found
+}
+
+/// `torch.utils.cpp_extension.load(…)` and `load_inline(…)` call nvcc or the host compiler.
+fn loads_extension(code: &str) -> bool {
+    code.contains("cpp_extension")
+        && ["load(", "load_inline", "import load"].iter().any(|call| code.contains(call))
 }
 
 fn signal(executed: &Executed, resolved: &Resolved, env: &[EnvSet]) -> Option<(String, bool)> {
@@ -45,11 +78,50 @@ fn signal(executed: &Executed, resolved: &Resolved, env: &[EnvSet]) -> Option<(S
             let program = resolved.command.program()?;
             let args: Vec<&str> = program.args.iter().map(|word| word.text.as_str()).collect();
             let build_module = program.name.starts_with("python") && args.starts_with(&["-m", "build"]);
-            build_module.then(|| ("python -m build".to_owned(), false))
+            if build_module {
+                return Some(("python -m build".to_owned(), false));
+            }
+            other_tool(program.name, &args).map(|what| (what.to_owned(), false))
         }
         _ => None,
     }
 }
+
+/// Tools that drive a compiler, and compilers behind another name.
+fn other_tool(name: &str, args: &[&str]) -> Option<&'static str> {
+    let verb = |verbs: &[&str]| {
+        args.iter().find(|arg| !arg.starts_with(['-', '+'])).is_some_and(|arg| verbs.contains(arg))
+    };
+    let asks = args.len() == 1 && args.first().is_some_and(|arg| ASKING.contains(arg));
+    match name {
+        "colcon" if verb(&["build", "test"]) => Some("colcon"),
+        "catkin" if verb(&["build"]) => Some("catkin"),
+        "catkin_make" | "catkin_make_isolated" => Some("catkin_make"),
+        "maturin" if verb(&["build", "develop", "publish"]) => Some("maturin"),
+        "spack" if verb(&["install", "build-env", "dev-build", "env"]) => Some("spack"),
+        "eb" if !asks => Some("EasyBuild"),
+        "mpicc" | "mpicxx" | "mpic++" | "mpiCC" | "mpif77" | "mpif90" | "mpifort" | "icc" | "icpc"
+        | "icx" | "icpx" | "ifort" | "ifx" | "nvcc_wrapper" | "pgcc" | "pgc++" | "pgfortran"
+            if !asks =>
+        {
+            Some("compiler wrapper")
+        }
+        "dpkg-buildpackage" | "debuild" | "rpmbuild" | "cibuildwheel" => Some("package build"),
+        "install2.r" | "installGithub.r" => Some("R packages"),
+        "R" | "Rscript" | "r" => args
+            .iter()
+            .any(|arg| {
+                ["install.packages(", "install_github(", "install_version(", "install_local("]
+                    .iter()
+                    .any(|call| arg.contains(call))
+            })
+            .then_some("R packages"),
+        _ => None,
+    }
+}
+
+/// Distributions without wheels on the default index, whose install compiles native code.
+const ALWAYS_BUILT: &[&str] = &["horovod", "dlib", "pycuda"];
 
 fn compiles(build: &BuildCommand) -> bool {
     let args: Vec<&str> = build.args.iter().map(|word| word.text.as_str()).collect();
@@ -119,8 +191,18 @@ fn python(
     if install.action == PythonAction::Wheel {
         return Some(("pip wheel".to_owned(), false));
     }
-    if install.no_build_isolation {
+    if install.no_build_isolation || install.has_flag(&["--no-build-isolation-package"]) {
         return Some(("pip --no-build-isolation".to_owned(), false));
+    }
+    if install.no_binary.iter().any(|value| value.text != ":none:") {
+        return Some(("pip --no-binary".to_owned(), false));
+    }
+    let built = |requirement: &Requirement| {
+        requirement.source == RequirementSource::Index
+            && requirement.name.as_deref().is_some_and(|name| ALWAYS_BUILT.contains(&name))
+    };
+    if install.only_binary.is_empty() && install.requirements.iter().any(built) {
+        return Some(("pip without wheels".to_owned(), false));
     }
     let from_git = install
         .requirements
@@ -157,6 +239,41 @@ mod tests {
             signals("CMAKE_ARGS='-DGGML_CUDA=on' pip install llama-cpp-python"),
             one("CMAKE_ARGS", true)
         );
+    }
+
+    #[test]
+    fn other_tools_that_compile_are_signals() {
+        for (run, what) in [
+            (". /opt/ros/humble/setup.sh && colcon build", "colcon"),
+            ("maturin build --release", "maturin"),
+            ("/s/bin/spack install -y lammps+cuda", "spack"),
+            ("mpicxx -O2 -o x x.cpp", "compiler wrapper"),
+            ("pip install --no-binary=:all: mpi4py", "pip --no-binary"),
+            ("HOROVOD_GPU_OPERATIONS=NCCL pip install horovod==0.28.1", "pip without wheels"),
+            ("R -e 'install.packages(\"torch\")'", "R packages"),
+            ("uv sync --frozen --no-build-isolation-package flash-attn", "pip --no-build-isolation"),
+        ] {
+            assert_eq!(signals(run), [(what.to_owned(), false)], "{run}");
+        }
+        assert_eq!(
+            signals("colcon version-check && mpicc --version && pip install --no-binary :none: x"),
+            []
+        );
+    }
+
+    #[test]
+    fn compilers_of_the_running_container() {
+        for line in [
+            "CMD [\"bash\", \"-c\", \"nvcc -o /tmp/t /w/t.cu && /tmp/t\"]",
+            "CMD [\"nvcc\", \"--version\"]",
+            "ENTRYPOINT [\"/bin/sh\",\"-c\",\"make -C /work && /work/run\"]",
+            "RUN python3 -c \"import torch.utils.cpp_extension as c; c.load(name='x', sources=['/x.cu'])\"",
+        ] {
+            let facts = facts(&format!("FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\n{line}\n"));
+            assert_eq!(facts.run_time_compiles.len(), 1, "{line}");
+        }
+        let none = facts("FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nRUN make\nCMD [\"serve\"]\n");
+        assert!(none.run_time_compiles.is_empty());
     }
 
     #[test]

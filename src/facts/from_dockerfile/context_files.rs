@@ -81,6 +81,26 @@ impl Extraction<'_> {
         None
     }
 
+    /// Whether a path may lie in what the build context gave, read or not.
+    pub(super) fn may_be_of_context(
+        &self,
+        facts: &Facts,
+        dirs: &Workdirs,
+        step: &Step<'_>,
+        path: &str,
+    ) -> bool {
+        if path.contains(['$', '*']) || path.is_empty() || path == "-" {
+            return false;
+        }
+        let wanted = absolute(step.directory, path);
+        // A copied file (`requirements.txt`) holds no others.
+        let in_folder = |candidate: &String| {
+            let folders = candidate.rsplit_once('/').map_or("", |(folders, _)| folders);
+            !folders.split('/').any(|part| part.get(1..).is_some_and(|rest| rest.contains('.')))
+        };
+        self.candidates(facts, dirs, step.stage(), step.instruction(), &wanted).iter().any(in_folder)
+    }
+
     /// The context text at a path of the context itself.
     pub(super) fn context_text_at(&self, facts: &mut Facts, path: &str) -> Option<ContextText> {
         let path = in_context(path)?;

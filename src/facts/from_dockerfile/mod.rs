@@ -38,6 +38,7 @@ mod stages;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod unread;
 mod variables;
 mod words;
 
@@ -174,6 +175,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     arch_lists::extract(cx, facts);
     source_builds::extract(cx, facts);
     compiles::extract(cx, facts);
+    unread::extract(cx, facts);
     gpu_queries::extract(cx, facts);
     capability_uses::extract(cx, facts);
     payload::extract(cx, facts);

@@ -35,10 +35,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             }
             match call.action {
                 PackageAction::Install => {
-                    let installs = call
-                        .packages
-                        .iter()
-                        .filter(|word| !word.inverted && (!word.group || is_module(word)));
+                    let installs = call.packages.iter().filter(|word| !word.inverted);
                     facts.packages.extend(installs.filter_map(|word| install(cx, executed, at, call, word)));
                 }
                 PackageAction::Upgrade | PackageAction::DistUpgrade if call.packages.is_empty() => {
@@ -94,18 +91,25 @@ fn install(
     if name.is_empty() {
         return None;
     }
-    // A module's stream and profile: `nvidia-driver:535-dkms/default`.
-    let name = if word.group { name.split([':', '/']).next().unwrap_or(name) } else { name };
     let version = word.version.as_deref();
+    let name = if !word.group {
+        name.to_owned()
+    } else if is_module(word) {
+        // Its stream and profile are left out: `nvidia-driver:535-dkms/default`.
+        name.split([':', '/']).next().unwrap_or(name).to_owned()
+    } else {
+        // `@development-tools`, whatever way the command writes the group.
+        format!("@{}", name.trim_start_matches('@').to_lowercase().replace(' ', "-"))
+    };
     Some(PackageInstall {
         stage: executed.stage,
         manager: if word.file_or_url { PackageManager::File } else { manager(call.manager)? },
-        name: name.to_owned(),
-        open_ended,
+                open_ended,
         version: version.filter(|version| !version.contains(['$', '`'])).map(str::to_owned),
         pinned: version.is_some() || word.release.is_some(),
         flags: call.flags.iter().map(|flag| executed.written(flag.span).to_owned()).collect(),
-        removed: cx.any_later(executed, at, |later| removes(later, name)),
+        removed: cx.any_later(executed, at, |later| removes(later, &name)),
+        name,
         instruction: executed.instruction,
         origin: executed.origin_of(word.span),
         command: executed.command_origin(&executed.commands.get(at)?.command),

@@ -59,7 +59,11 @@ const SKIP_VARIABLES: &[(&str, &str)] = &[
     ("flash-attn", "FLASH_ATTENTION_SKIP_CUDA_BUILD"),
     ("mamba-ssm", "MAMBA_SKIP_CUDA_BUILD"),
     ("causal-conv1d", "CAUSAL_CONV1D_SKIP_CUDA_BUILD"),
+    ("vllm", "VLLM_USE_PRECOMPILED"),
 ];
+
+/// Packages whose setup.py compiles CUDA code only where it finds a GPU, or FORCE_CUDA is set.
+const FALLS_BACK: &[&str] = &["detectron2", "pytorch3d", "mmcv", "mmcv-full", "groundingdino", "torchsparse"];
 
 /// CMake switches that turn CUDA on in projects that leave it off.
 const CMAKE_SWITCHES: &[&str] = &[
@@ -156,13 +160,7 @@ fn source_build(
     requirement: &PythonRequirement,
     extension: &Extension,
 ) -> SourceBuild {
-    let skipped = SKIP_VARIABLES.iter().any(|(name, variable)| {
-        *name == extension.name
-            && step
-                .own_variable(cx, variable)
-                .value()
-                .is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
-    });
+    let skipped = skipped(cx, step, extension.name);
     // An index or page of links beside the default one may serve built wheels.
     let served = requirement.indexes.iter().any(|index| !matches!(index, PythonIndex::Default));
     SourceBuild {
@@ -175,9 +173,27 @@ fn source_build(
             || requirement.only_binary
             || skipped
             || (served && requirement.url.is_none()),
+        falls_back: falls_back(cx, step, extension.name),
         instruction: requirement.instruction,
         origin: requirement.origin.clone(),
     }
+}
+
+/// Whether a variable makes the build of a package leave CUDA out.
+fn skipped(cx: &Extraction<'_>, step: &Step<'_>, package: &str) -> bool {
+    SKIP_VARIABLES.iter().any(|(name, variable)| {
+        *name == package
+            && step
+                .own_variable(cx, variable)
+                .value()
+                .is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+    })
+}
+
+/// Whether the build of a package leaves CUDA out by itself, as docker build shows it no GPU.
+fn falls_back(cx: &Extraction<'_>, step: &Step<'_>, package: &str) -> bool {
+    FALLS_BACK.contains(&package)
+        && !["FORCE_CUDA", "MMCV_WITH_CUDA"].iter().any(|name| step.own_variable(cx, name).is_set())
 }
 
 fn arch_list_visible(cx: &Extraction<'_>, step: &Step<'_>) -> bool {
@@ -205,6 +221,7 @@ fn llama_cpp_python(
         detects_arch: false,
         arch_list_visible: value.contains("CMAKE_CUDA_ARCHITECTURES") || arch_list_visible(cx, step),
         prebuilt: requirement.wheel_file || requirement.only_binary || served,
+        falls_back: false,
         instruction: requirement.instruction,
         origin: requirement.origin.clone(),
     })
@@ -231,6 +248,7 @@ fn cmake_build(cx: &Extraction<'_>, step: &Step<'_>, build: &BuildCommand) -> Op
         detects_arch: false,
         arch_list_visible: listed || arch_list_visible(cx, step),
         prebuilt: false,
+        falls_back: false,
         instruction: step.instruction(),
         origin: step.executed.origin_of(definition.span),
     })
@@ -300,7 +318,8 @@ fn folder_builds(
             torch_extension: known.torch,
             detects_arch: known.detects,
             arch_list_visible: arch_list_visible(cx, step),
-            prebuilt: false,
+            prebuilt: skipped(cx, step, known.name),
+            falls_back: falls_back(cx, step, known.name),
             instruction: step.instruction(),
             origin: step.executed.origin_of(requirement.span),
         })
@@ -336,11 +355,12 @@ fn setup_build(
     };
     Some(SourceBuild {
         stage: step.stage(),
-        package,
         torch_extension: torch,
         detects_arch: detects,
         arch_list_visible: arch_list_visible(cx, step),
-        prebuilt: false,
+        prebuilt: skipped(cx, step, &package),
+        falls_back: falls_back(cx, step, &package),
+        package,
         instruction: step.instruction(),
         origin: step.executed.origin_of(script.span),
     })
@@ -384,6 +404,15 @@ mod tests {
         );
         assert!(facts.source_builds.iter().all(|build| build.prebuilt), "{:?}", shown(&facts));
         assert_eq!(facts.source_builds.len(), 4);
+    }
+
+    #[test]
+    fn builds_that_leave_cuda_out_by_themselves() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nRUN pip install git+https://github.com/facebookresearch/detectron2\nRUN FORCE_CUDA=1 pip install git+https://github.com/facebookresearch/detectron2\nRUN pip install git+https://github.com/NVIDIA/apex\nRUN VLLM_USE_PRECOMPILED=1 pip install git+https://github.com/vllm-project/vllm.git\n",
+        );
+        let flags: Vec<_> = facts.source_builds.iter().map(|b| (b.falls_back, b.prebuilt)).collect();
+        assert_eq!(flags, [(true, false), (false, false), (false, false), (false, true)]);
     }
 
     #[test]

@@ -20,7 +20,11 @@ impl Rule for DuplicateCudaRuntime {
         let facts = cx.facts;
         let Some(base) = facts.final_base().filter(|base| base.kind == BaseKind::Cuda) else { return };
         let Some(flavour) = base.flavour.filter(|flavour| *flavour != Flavour::Base) else { return };
-        let compiles = facts.compiles.iter().any(|signal| facts.in_final_lineage(signal.stage));
+        let compiles = facts
+            .compiles
+            .iter()
+            .chain(&facts.run_time_compiles)
+            .any(|signal| facts.in_final_lineage(signal.stage));
         if (flavour == Flavour::Devel && (compiles || runs_compiler(facts))) || uses_system_libraries(facts) {
             return;
         }

@@ -1,6 +1,6 @@
 //! CU506: an extension asks the GPU for the architecture, and docker build has none.
 
-use super::has_nvcc;
+use super::{has_cpu_torch, has_nvcc};
 use crate::diagnostics::RuleId;
 use crate::rules::{Context, Rule, Sink};
 
@@ -22,6 +22,7 @@ impl Rule for ExtensionBuildWithoutArchList {
                 || !build.detects_arch
                 || build.arch_list_visible
                 || has_nvcc(facts, build.stage) == Some(false)
+                || (build.falls_back && has_cpu_torch(facts, build.stage))
             {
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use super::{has_conda, has_package, shipped_python};
 use crate::diagnostics::RuleId;
-use crate::facts::PythonRequirement;
+use crate::facts::{Facts, PackageManager, PythonRequirement, UnreadKind};
 use crate::rules::{Context, Rule, Sink};
 
 /// Packages that drive Triton or a C compiler when they run.
@@ -35,6 +35,17 @@ impl Rule for TritonNeedsCompiler {
             "build-base",
             "base-devel",
             "c-compiler",
+            // Fortran's compiler and these packages depend on gcc.
+            "gfortran",
+            "r-base-dev",
+            "@development",
+            "@c-development",
+            // nvcc needs a host compiler; which of its packages bring one is not known.
+            "cuda-nvcc",
+            "cuda-toolkit",
+            "cuda-compiler",
+            "cuda-minimal-build",
+            "nvidia-cuda-toolkit",
         ];
         if has_package(facts, facts.target, &compilers)
             || has_conda(
@@ -52,6 +63,9 @@ impl Rule for TritonNeedsCompiler {
                 ],
             )
         {
+            return;
+        }
+        if recommended(facts) || unread(facts) {
             return;
         }
         // torch depends on triton, so a lock file names it in every image with torch; that is no use of it.
@@ -75,4 +89,34 @@ impl Rule for TritonNeedsCompiler {
         .help("install gcc and libc6-dev in the final stage")
         .emit();
     }
+}
+
+/// Whether apt takes a compiler along as recommended: python3-pip of Debian and Ubuntu recommends build-essential.
+fn recommended(facts: &Facts) -> bool {
+    let recommends = ["python3-pip", "cmake", "libtool"];
+    facts.packages.iter().any(|package| {
+        let without = package.flags.iter().any(|flag| {
+            let flag = flag.to_ascii_lowercase();
+            flag == "--no-install-recommends" || flag.contains("install-recommends=")
+        });
+        package.manager == PackageManager::Apt
+            && facts.in_final_lineage(package.stage)
+            && recommends.contains(&package.name.as_str())
+            && !package.removed
+            && !without
+    })
+}
+
+/// Whether a list of packages or a script for installing cannot be read.
+fn unread(facts: &Facts) -> bool {
+    facts.unread_steps.iter().any(|step| {
+        facts.in_final_lineage(step.stage)
+            && match step.kind {
+                UnreadKind::Packages => true,
+                UnreadKind::Script => ["install", "setup", "deps", "packages", "bootstrap"]
+                    .iter()
+                    .any(|word| step.what.contains(word)),
+                UnreadKind::Project => false,
+            }
+    })
 }

@@ -14,7 +14,7 @@ mod cu511_xla_missing_libdevice;
 mod cu512_cpu_build_on_gpu_base;
 
 use super::Rule;
-use crate::facts::{Facts, InputKind, PythonIndex, PythonRequirement, StageId};
+use crate::facts::{Facts, InputKind, PythonIndex, PythonRequirement, StageId, UnreadKind};
 
 /// Rules of this group, in order of their ids.
 pub(super) const RULES: &[&dyn Rule] = &[
@@ -70,6 +70,30 @@ fn has_conda(facts: &Facts, stage: StageId, names: &[&str]) -> bool {
         .any(|package| facts.inherits(stage, package.stage) && names.contains(&package.name.as_str()))
 }
 
+/// Whether the torch of a stage is a CPU build, as far as the file tells.
+fn has_cpu_torch(facts: &Facts, stage: StageId) -> bool {
+    let mut torch = facts
+        .python
+        .iter()
+        .filter(|requirement| requirement.name == "torch" && facts.inherits(stage, requirement.stage));
+    torch.next().is_some_and(is_cpu) && torch.all(is_cpu)
+}
+
+/// Whether a script that cannot be read, and that is named for CUDA or its compiler, runs in the lineage of `stage`.
+fn may_install_cuda(facts: &Facts, stage: StageId) -> bool {
+    facts.unread_steps.iter().any(|step| {
+        let what = step.what.to_ascii_lowercase();
+        facts.inherits(stage, step.stage)
+            && match step.kind {
+                UnreadKind::Script => {
+                    ["cuda", "nvcc", "toolkit", "nvidia"].iter().any(|word| what.contains(word))
+                }
+                UnreadKind::Packages => true,
+                UnreadKind::Project => false,
+            }
+    })
+}
+
 /// Whether nvcc is in a stage: in its base image, or installed in its lineage. `None` unknown.
 fn has_nvcc(facts: &Facts, stage: StageId) -> Option<bool> {
     let installed = has_package(
@@ -115,5 +139,10 @@ fn has_nvcc(facts: &Facts, stage: StageId) -> Option<bool> {
                     .iter()
                     .any(|word| word.text.as_deref().is_some_and(|path| path.starts_with("/usr/local/cuda")))
         });
-    if installed { Some(true) } else { facts.base_of(stage)?.has_nvcc }
+    if installed {
+        return Some(true);
+    }
+    let in_base = facts.base_of(stage)?.has_nvcc;
+    // What nobody can read may bring it.
+    if in_base == Some(false) && may_install_cuda(facts, stage) { None } else { in_base }
 }

@@ -2,7 +2,7 @@
 
 use super::paths::brings_libraries;
 use crate::diagnostics::{RuleId, Safety, Severity};
-use crate::facts::{Copy, CopyFrom, Facts, LoaderVia, Origin};
+use crate::facts::{CommandRole, Copy, CopyFrom, Facts, FileOperationKind, LoaderVia, Origin};
 use crate::rules::{Context, Rule, Sink};
 use crate::span::Span;
 
@@ -38,7 +38,13 @@ impl Rule for CopiedLibsWithoutLdconfig {
             }
             let in_conf = folder == "/usr/local/lib"
                 && !facts.final_base().is_some_and(|base| base.os.as_ref().is_some_and(|os| os.musl));
-            if covered(facts, &folder) || (in_conf && refreshed_later(facts, copy)) {
+            if covered(facts, &folder)
+                || (in_conf && refreshed_later(facts, copy))
+                || unread_conf(facts)
+                || told_at_start(facts, &folder)
+                || placed_elsewhere(facts, &folder)
+                || by_rpath(facts, &folder)
+            {
                 continue;
             }
             seen.push(folder.clone());
@@ -132,6 +138,63 @@ fn covered(facts: &Facts, folder: &str) -> bool {
             && entry.survives
             && entry.directory.trim_end_matches('/') == folder
             && (entry.via == LoaderVia::Environment || entry.cache_refreshed)
+    })
+}
+
+/// Whether a conf file whose content is not known is copied to the loader's configuration, with `ldconfig` after it.
+fn unread_conf(facts: &Facts) -> bool {
+    facts.copies.iter().any(|copy| {
+        facts.in_final_lineage(copy.stage)
+            && !copy.heredoc
+            && copy.destination.text.as_deref().is_some_and(|path| path.starts_with("/etc/ld.so.conf"))
+            && !facts.loader.iter().any(|entry| {
+                entry.via == LoaderVia::ConfFile
+                    && entry.stage == copy.stage
+                    && entry.instruction == copy.instruction
+            })
+            && refreshed_later(facts, copy)
+    })
+}
+
+/// Whether what the container starts with sets LD_LIBRARY_PATH to the folder, or to something unknown.
+fn told_at_start(facts: &Facts, folder: &str) -> bool {
+    facts.commands.iter().any(|command| {
+        matches!(command.role, CommandRole::Cmd | CommandRole::Entrypoint | CommandRole::StartScript)
+            && facts.in_final_lineage(command.stage)
+            && command.assignments.iter().any(|(name, value)| {
+                name == "LD_LIBRARY_PATH"
+                    && value
+                        .as_deref()
+                        .is_none_or(|value| value.split(':').any(|part| part.trim_end_matches('/') == folder))
+            })
+    })
+}
+
+/// Whether the libraries are copied, moved or linked from the folder to where the loader looks.
+fn placed_elsewhere(facts: &Facts, folder: &str) -> bool {
+    let inside = |path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    facts.file_operations.iter().any(|operation| {
+        operation.kind != FileOperationKind::Remove
+            && !operation.undone
+            && facts.in_final_lineage(operation.stage)
+            && operation.sources.iter().any(|word| inside(word.text.as_deref().unwrap_or(&word.raw)))
+            && operation.destination.as_ref().and_then(|word| word.text.as_deref()).is_some_and(|path| {
+                let path = path.trim_end_matches('/');
+                let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+                default_folder(path) || default_folder(parent) || covered(facts, path)
+            })
+    })
+}
+
+/// Whether patchelf writes the folder into a program.
+fn by_rpath(facts: &Facts, folder: &str) -> bool {
+    facts.commands.iter().any(|command| {
+        command.program.as_deref() == Some("patchelf")
+            && facts.is_shipped(command.stage)
+            && command.args.iter().any(|word| {
+                let text = word.text.as_deref().unwrap_or(&word.raw);
+                text.contains(folder) || text.contains("$ORIGIN")
+            })
     })
 }
 

@@ -1,8 +1,8 @@
 //! CU604: built with one CUDA, shipped with another.
 
-use super::paths::{looks_native, source_base};
+use super::paths::{compiles, is_data, is_python_environment, is_wheels, looks_native, maker};
 use crate::diagnostics::{RuleId, Severity};
-use crate::facts::{BaseKind, CopyFrom};
+use crate::facts::{BaseKind, CopyFrom, Facts, StageId};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct StageCudaVersionSkew;
@@ -21,7 +21,14 @@ impl Rule for StageCudaVersionSkew {
         let mut seen = Vec::new();
         for copy in facts.copies.iter().filter(|copy| facts.in_final_lineage(copy.stage)) {
             let CopyFrom::Stage(stage) = copy.from else { continue };
-            let (Some(from), Some(to)) = (source_base(facts, copy), facts.base_of(copy.stage)) else {
+            let code = copy
+                .sources
+                .iter()
+                .filter_map(|word| word.text.as_deref())
+                .find(|path| is_code(facts, stage, path));
+            let Some(path) = code else { continue };
+            let stage = maker(facts, stage, path);
+            let (Some(from), Some(to)) = (facts.base_of(stage), facts.base_of(copy.stage)) else {
                 continue;
             };
             if from.kind != BaseKind::Cuda || to.kind != BaseKind::Cuda || seen.contains(&stage) {
@@ -35,11 +42,6 @@ impl Rule for StageCudaVersionSkew {
             } else {
                 continue;
             };
-            if !copy.sources.iter().any(|word| {
-                word.text.as_deref().is_some_and(|path| looks_native(path) || !path.contains('.'))
-            }) {
-                continue;
-            }
             seen.push(stage);
             out.finding(
                 &to.origin,
@@ -55,4 +57,13 @@ impl Rule for StageCudaVersionSkew {
             .emit();
         }
     }
+}
+
+/// Whether a path may hold code that was built with the toolkit of a stage. Wheels bring what they need; an environment
+/// of them holds code of the stage only where the stage compiled some.
+fn is_code(facts: &Facts, stage: StageId, path: &str) -> bool {
+    !is_data(path)
+        && !is_wheels(path)
+        && (looks_native(path) || !path.contains('.'))
+        && (!is_python_environment(path) || compiles(facts, maker(facts, stage, path)))
 }

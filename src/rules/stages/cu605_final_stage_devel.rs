@@ -1,7 +1,7 @@
 //! CU605: the shipped image is a devel image.
 
 use crate::diagnostics::{RuleId, Safety, Severity};
-use crate::facts::{Base, BaseKind, Facts, Flavour, InputKind, Origin, PayloadKind};
+use crate::facts::{Base, BaseKind, Facts, Flavour, InputKind, Origin, PayloadKind, UnreadKind};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct FinalStageDevel;
@@ -41,6 +41,9 @@ impl Rule for FinalStageDevel {
         let here = signals
             .chain(builds.map(|build| (build.stage, &build.origin)))
             .find(|(stage, _)| facts.in_final_lineage(*stage));
+        if here.is_none() && may_compile(facts) {
+            return;
+        }
         let image = base.reference.as_deref().unwrap_or(&base.written);
         match here {
             None => {
@@ -104,6 +107,23 @@ fn compiles_at_run_time(facts: &Facts) -> bool {
         ["deepspeed", "flashinfer-python", "tinygrad", "cudaq", "cuda-quantum", "pycuda", "ninja", "sglang"];
     facts.python.iter().any(|requirement| {
         facts.in_final_lineage(requirement.stage) && packages.contains(&requirement.name.as_str())
+    }) || facts.run_time_compiles.iter().any(|signal| facts.in_final_lineage(signal.stage))
+}
+
+/// Whether a script or project that cannot be read may compile something. Scripts that are named for fetching do not.
+fn may_compile(facts: &Facts) -> bool {
+    let names = |what: &str, words: &[&str]| words.iter().any(|word| what.contains(word));
+    let only_fetches = |what: &str| {
+        names(what, &["download", "fetch", "model", "weights"])
+            && !names(what, &["build", "compile", "install", "setup", "make"])
+    };
+    facts.unread_steps.iter().any(|step| {
+        facts.in_final_lineage(step.stage)
+            && match step.kind {
+                UnreadKind::Script => !only_fetches(&step.what),
+                UnreadKind::Project => true,
+                UnreadKind::Packages => false,
+            }
     })
 }
 
@@ -120,8 +140,22 @@ fn is_workbench(facts: &Facts) -> bool {
 
 /// Names of stages that are not meant to be shipped.
 fn is_tool_stage(name: &str) -> bool {
-    ["dev", "devel", "develop", "development", "devcontainer", "builder", "build", "test", "tests", "ci"]
-        .contains(&name.to_ascii_lowercase().as_str())
+    [
+        "dev",
+        "devel",
+        "develop",
+        "development",
+        "devcontainer",
+        "builder",
+        "build",
+        "test",
+        "tests",
+        "ci",
+        "toolchain",
+        "compiler",
+        "sdk",
+    ]
+    .contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// Files that are not meant to be shipped either: `Dockerfile.dev`, `Dockerfile_dev-cu12`, `ci.Dockerfile`,

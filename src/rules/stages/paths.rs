@@ -1,6 +1,6 @@
 //! What the paths of a COPY say about what is copied.
 
-use crate::facts::{Base, Copy, CopyFrom, Facts};
+use crate::facts::{Base, Copy, CopyFrom, Facts, StageId};
 
 /// The image that a COPY takes files from, at the root of the source stage.
 pub(super) fn source_base<'a>(facts: &'a Facts, copy: &'a Copy) -> Option<&'a Base> {
@@ -26,7 +26,56 @@ pub(super) fn is_cuda_tree(path: &str) -> bool {
 /// Whether a path looks like native code: a program, a library, a tree of them, or build output.
 pub(super) fn looks_native(path: &str) -> bool {
     let path = path.trim_end_matches('/');
+    if is_data(path) {
+        return false;
+    }
     let name = path.rsplit('/').next().unwrap_or(path);
+    name.contains(".so")
+        || [
+            "/bin/",
+            "/sbin/",
+            "/lib/",
+            "/lib64/",
+            "/opt",
+            "/usr/local",
+            "/venv",
+            "/.venv",
+            "/site-packages",
+            "/target/",
+            "/build",
+            "/out/",
+            "/install",
+            "/src/",
+        ]
+        .iter()
+        .any(|part| path.contains(part))
+        || ["/bin", "/sbin", "/lib", "/app", "/venv", "/.venv"].iter().any(|end| path.ends_with(end))
+}
+
+/// Whether a path is one of Python wheels, or of a folder of them.
+pub(super) fn is_wheels(path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    path.ends_with(".whl")
+        || path.split('/').any(|part| matches!(part, "wheels" | "wheelhouse" | "wheel" | "whl" | "whls"))
+}
+
+/// Whether a path is one of a Python environment, which may hold nothing but wheels.
+pub(super) fn is_python_environment(path: &str) -> bool {
+    path.split('/').any(|part| {
+        matches!(part, "venv" | ".venv" | "virtualenv" | "site-packages" | "dist-packages" | "conda" | "env")
+            || part.ends_with("-venv")
+            || part.ends_with("_venv")
+    })
+}
+
+/// Whether a path holds text, models or other data by its name.
+pub(super) fn is_data(path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let texts = ["readme", "license", "licence", "notice", "changelog", "copying", "authors", "version"];
+    if texts.contains(&name.to_ascii_lowercase().as_str()) {
+        return true;
+    }
     let data = [
         ".txt",
         ".json",
@@ -58,7 +107,7 @@ pub(super) fn looks_native(path: &str) -> bool {
         ".csv",
     ];
     if data.iter().any(|ending| name.ends_with(ending)) {
-        return false;
+        return true;
     }
     let quiet = [
         "model",
@@ -80,29 +129,57 @@ pub(super) fn looks_native(path: &str) -> bool {
         "src/main/resources",
         "dist",
     ];
-    if quiet.iter().any(|part| path.split('/').any(|piece| piece == *part)) {
-        return false;
+    quiet.iter().any(|part| path.split('/').any(|piece| piece == *part))
+}
+
+/// Most stages that a file is followed through.
+const MAX_RELAYS: usize = 16;
+/// Most COPY instructions of one stage that are looked through, the last ones first.
+const MAX_COPIES: usize = 128;
+
+/// The stage that made what a COPY takes from `stage` at `path`: where that stage itself only copied it, the stage
+/// before.
+pub(super) fn maker(facts: &Facts, stage: StageId, path: &str) -> StageId {
+    let (mut stage, mut path) = (stage, path.trim_end_matches('/').to_owned());
+    for _ in 0..MAX_RELAYS {
+        if compiles(facts, stage) {
+            break;
+        }
+        let relay = copies_of(facts, stage).iter().rev().take(MAX_COPIES).find_map(|copy| {
+            let CopyFrom::Stage(from) = copy.from else { return None };
+            copy.sources.iter().find_map(|word| Some((from, taken_from(copy, word.text.as_deref()?, &path)?)))
+        });
+        let Some((from, before)) = relay else { break };
+        (stage, path) = (from, before);
     }
-    name.contains(".so")
-        || [
-            "/bin/",
-            "/sbin/",
-            "/lib/",
-            "/lib64/",
-            "/opt",
-            "/usr/local",
-            "/venv",
-            "/.venv",
-            "/site-packages",
-            "/target/",
-            "/build",
-            "/out/",
-            "/install",
-            "/src/",
-        ]
-        .iter()
-        .any(|part| path.contains(part))
-        || ["/bin", "/sbin", "/lib", "/app", "/venv", "/.venv"].iter().any(|end| path.ends_with(end))
+    stage
+}
+
+/// Whether something is compiled in the lineage of a stage.
+pub(super) fn compiles(facts: &Facts, stage: StageId) -> bool {
+    facts.compiles.iter().any(|signal| facts.inherits(stage, signal.stage))
+        || facts.source_builds.iter().any(|build| !build.prebuilt && facts.inherits(stage, build.stage))
+}
+
+/// COPY instructions of one stage: they stand together.
+fn copies_of(facts: &Facts, stage: StageId) -> &[Copy] {
+    let start = facts.copies.partition_point(|copy| copy.stage < stage);
+    let end = facts.copies.partition_point(|copy| copy.stage <= stage);
+    facts.copies.get(start..end).unwrap_or_default()
+}
+
+/// The path in the source stage of what a COPY of `source` puts at `path`.
+fn taken_from(copy: &Copy, source: &str, path: &str) -> Option<String> {
+    let source = source.trim_end_matches('/');
+    let target = copy.destination.text.as_deref()?;
+    let folder = target.trim_end_matches('/');
+    let name = source.rsplit('/').next().unwrap_or(source);
+    if path == format!("{folder}/{name}") || (path == folder && !folder.is_empty()) {
+        return Some(source.to_owned());
+    }
+    let rest = path.strip_prefix(folder)?.strip_prefix('/')?;
+    // A folder's content goes into the destination; a name with a dot inside is a file more likely.
+    (!folder.is_empty() && !name.contains('.')).then(|| format!("{source}/{rest}"))
 }
 
 /// Whether a path brings shared libraries: a `.so` file or pattern, or a folder called `lib`.
@@ -144,7 +221,9 @@ mod tests {
         {
             assert!(looks_native(path), "{path}");
         }
-        for path in ["/models/llama", "/src/web/dist", "/etc/app.conf", "/app/run.py", "/data"] {
+        for path in
+            ["/models/llama", "/src/web/dist", "/etc/app.conf", "/app/run.py", "/data", "/src/LICENSE"]
+        {
             assert!(!looks_native(path), "{path}");
         }
     }
