@@ -246,7 +246,7 @@ fn shown(
     let mut cuda: Vec<Used> = facts
         .cuda
         .iter()
-        .filter(|used| facts.is_shipped(used.stage))
+        .filter(|used| facts.ships_cuda(used))
         .map(|used| Used { version: used.version, major_only: used.major_only, what: used.what.clone() })
         .collect();
     cuda.sort_by(|a, b| b.version.cmp(&a.version).then_with(|| a.what.cmp(&b.what)));
@@ -306,7 +306,7 @@ fn shown(
         least_driver: facts
             .cuda
             .iter()
-            .filter(|used| facts.is_shipped(used.stage))
+            .filter(|used| facts.ships_cuda(used))
             .filter_map(|used| least_driver(used.version, &options.tables))
             .max(),
         python_cuda: python(facts),
@@ -364,7 +364,7 @@ fn python(facts: &Facts) -> Vec<PythonCuda> {
     let mut found: Vec<PythonCuda> = facts
         .python
         .iter()
-        .filter(|requirement| facts.is_shipped(requirement.stage))
+        .filter(|requirement| facts.ships_packages(requirement.stage))
         .filter(|requirement| {
             wheel(&requirement.origin).is_some()
                 || facts.payload.iter().any(|payload| payload.origin == requirement.origin)

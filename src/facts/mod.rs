@@ -31,7 +31,7 @@ pub use image::{
 pub use origin::{FileId, Origin, SourceFile};
 pub use package::{
     CondaPackage, PackageInstall, PackageManager, PythonIndex, PythonRequirement, PythonTool, RepositoryUse,
-    RepositoryUseKind, SystemUpgrade,
+    RepositoryUseKind, SystemUpgrade, UnreadInstall,
 };
 pub use stage::{Base, BaseKind, Flavour, Os, Stage, StageId};
 pub use statement::{
@@ -76,6 +76,8 @@ pub struct Facts {
     pub packages: Vec<PackageInstall>,
     /// Python distributions installed by pip, uv, poetry and their like.
     pub python: Vec<PythonRequirement>,
+    /// Installs by Python tools and conda of which it is not known what they bring.
+    pub unread_installs: Vec<UnreadInstall>,
     /// Packages installed by conda, mamba, micromamba or pixi.
     pub conda: Vec<CondaPackage>,
     /// Lists of GPU architectures handed to a compiler.
@@ -128,6 +130,7 @@ impl Facts {
             installers: Vec::new(),
             packages: Vec::new(),
             python: Vec::new(),
+            unread_installs: Vec::new(),
             conda: Vec::new(),
             arch_lists: Vec::new(),
             source_builds: Vec::new(),
@@ -172,6 +175,38 @@ impl Facts {
         self.stage(stage).is_some_and(|stage| stage.shipped)
     }
 
+    /// Whether Python distributions and conda packages of `stage` reach the shipped image.
+    #[must_use]
+    pub fn ships_packages(&self, stage: StageId) -> bool {
+        self.stage(stage).is_some_and(|stage| stage.packages_shipped)
+    }
+
+    /// Whether a CUDA version in use reaches the shipped image.
+    #[must_use]
+    pub fn ships_cuda(&self, used: &CudaUse) -> bool {
+        match used.kind {
+            CudaUseKind::Wheel | CudaUseKind::Conda => self.ships_packages(used.stage),
+            _ => self.is_shipped(used.stage),
+        }
+    }
+
+    /// Whether what lies at `path` in `stage` reaches the shipped image: the stage is in the final lineage, or a COPY of
+    /// the final lineage takes the path, a folder around it, or a part of it.
+    #[must_use]
+    pub fn ships_path(&self, stage: StageId, path: &str) -> bool {
+        let path = format!("/{}", path.trim_matches('/'));
+        self.in_final_lineage(stage)
+            || self.copies.iter().any(|copy| {
+                let CopyFrom::Stage(source) = &copy.from else { return false };
+                self.in_final_lineage(copy.stage)
+                    && self.inherits(*source, stage)
+                    && copy.sources.iter().filter_map(|word| word.text.as_deref()).any(|taken| {
+                        let taken = format!("/{}", taken.trim_matches('/'));
+                        is_within(&path, &taken) || is_within(&taken, &path)
+                    })
+            })
+    }
+
     /// The image at the root of the final lineage.
     #[must_use]
     pub fn final_base(&self) -> Option<&Base> {
@@ -195,4 +230,10 @@ impl Facts {
     pub fn inherits(&self, later: StageId, earlier: StageId) -> bool {
         self.stage(later).is_some_and(|stage| stage.lineage.contains(&earlier))
     }
+}
+
+/// Whether an absolute path is `folder` or lies in it.
+pub(crate) fn is_within(path: &str, folder: &str) -> bool {
+    let folder = folder.trim_end_matches('/');
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -137,6 +137,10 @@ pub struct PythonRequirement {
     pub prerelease: bool,
     /// Constraint files or a lock file bound it.
     pub constrained: bool,
+    /// An earlier install into the same environment, or the base image, has it already: this one installs nothing.
+    pub satisfied: bool,
+    /// A variable that whoever builds may change chooses the distribution, its build or its index.
+    pub by_variable: bool,
     /// A requirement of the project itself that a lock file pins (uv.lock, poetry.lock, requirements with hashes).
     pub locked: bool,
     /// Number of the instruction in the file.
@@ -145,6 +149,16 @@ pub struct PythonRequirement {
     pub origin: Origin,
     /// The install command.
     pub command: Origin,
+}
+
+/// An install of which it is not known what it brings: a requirement file that cannot be read, a wheel, an archive or a
+/// folder without a project file, a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadInstall {
+    /// Stage.
+    pub stage: StageId,
+    /// The install command.
+    pub origin: Origin,
 }
 
 /// A package that conda, mamba, micromamba or pixi installs.

@@ -31,6 +31,9 @@ pub struct Stage {
     pub env: Environment,
     /// Whether its files reach the shipped image.
     pub shipped: bool,
+    /// Whether what Python installers and conda wrote into it reaches the shipped image: it is in the final lineage, or
+    /// a path that can hold that is copied from it.
+    pub packages_shipped: bool,
     /// Whether it is built at all for the target.
     pub used: bool,
     /// Byte offset where a new instruction directly after FROM goes.

@@ -80,7 +80,7 @@ const GPU_DISTRIBUTIONS: &[&str] = &[
 /// Whether a distribution makes an image a GPU image.
 #[must_use]
 pub fn is_gpu_distribution(requirement: &PythonRequirement, tables: &Tables) -> bool {
-    if requirement.not_installed || is_cpu_build(requirement) {
+    if requirement.not_installed || requirement.satisfied || is_cpu_build(requirement) {
         return false;
     }
     let name = requirement.name.as_str();
@@ -115,7 +115,7 @@ pub fn cuda_of_requirement(
     tables: &Tables,
     amd64: bool,
 ) -> Option<WheelCuda> {
-    if requirement.not_installed || is_cpu_build(requirement) {
+    if requirement.not_installed || requirement.satisfied || is_cpu_build(requirement) {
         return None;
     }
     if let Some(version) = requirement.local_cuda {
@@ -325,6 +325,8 @@ mod tests {
             not_installed: false,
             prerelease: false,
             constrained: false,
+            satisfied: false,
+            by_variable: false,
             locked: false,
             instruction: 0,
             origin: origin.clone(),

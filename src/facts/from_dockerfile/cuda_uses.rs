@@ -37,7 +37,10 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     for requirement in &facts.python {
         // torchvision and torchaudio take torch along: its own requirement says more.
         let beside_torch = matches!(requirement.name.as_str(), "torchvision" | "torchaudio" | "torchtext")
-            && facts.python.iter().any(|other| other.name == "torch" && other.stage == requirement.stage);
+            && facts
+                .python
+                .iter()
+                .any(|other| other.name == "torch" && facts.inherits(requirement.stage, other.stage));
         if beside_torch {
             continue;
         }

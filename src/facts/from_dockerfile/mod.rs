@@ -33,6 +33,7 @@ mod preferences;
 mod python;
 mod repositories;
 mod scripts;
+mod shipped;
 mod source_builds;
 mod stages;
 mod steps;
@@ -181,6 +182,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     payload::extract(cx, facts);
     cuda_uses::extract(cx, facts);
     cuda_paths::extract(cx, facts);
+    shipped::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.

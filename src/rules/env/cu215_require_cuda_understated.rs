@@ -59,7 +59,7 @@ impl Rule for RequireCudaUnderstated {
             }
         }
         let Some(used) =
-            facts.cuda.iter().filter(|used| facts.is_shipped(used.stage)).max_by_key(|used| used.version)
+            facts.cuda.iter().filter(|used| facts.ships_cuda(used)).max_by_key(|used| used.version)
         else {
             return;
         };

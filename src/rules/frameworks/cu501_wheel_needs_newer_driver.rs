@@ -22,7 +22,7 @@ impl Rule for WheelNeedsNewerDriver {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let uses = cx.facts.cuda.iter().filter(|used| {
-            cx.facts.is_shipped(used.stage) && matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
+            cx.facts.ships_cuda(used) && matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
         });
         let judged = judge_versions(cx, uses);
         let requirements = read_requirements(cx, false).map(|found| found.expressions).unwrap_or_default();

@@ -1,8 +1,9 @@
 //! CU503: wheels bring CUDA that the base image already has.
 
+use super::programs::copies_cuda_programs;
 use super::{has_conda, has_package, is_cpu, shipped_python};
 use crate::diagnostics::{RuleId, Safety};
-use crate::facts::{Base, BaseKind, Facts, Flavour, Origin, PythonRequirement};
+use crate::facts::{Base, BaseKind, CudaUse, CudaUseKind, Facts, Flavour, Origin, PythonRequirement};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct DuplicateCudaRuntime;
@@ -28,22 +29,18 @@ impl Rule for DuplicateCudaRuntime {
         if (flavour == Flavour::Devel && (compiles || runs_compiler(facts))) || uses_system_libraries(facts) {
             return;
         }
-        let Some(wheel) = shipped_python(facts)
-            .find(|requirement| facts.in_final_lineage(requirement.stage) && bundles(requirement))
-        else {
-            return;
+        let wheel = shipped_python(facts).find(|requirement| bundles(requirement));
+        let conda = facts.cuda.iter().find(|used| facts.ships_cuda(used) && is_conda_runtime(used));
+        let (origin, name, brings) = match (wheel, conda) {
+            (Some(wheel), _) => (&wheel.origin, wheel.name.as_str(), "its own CUDA, cuDNN and NCCL"),
+            (None, Some(conda)) => (&conda.origin, conda.what.as_str(), "conda's own CUDA libraries"),
+            (None, None) => return,
         };
         let image = base.reference.as_deref().unwrap_or(&base.written);
         let mut draft = out
-            .finding(
-                &wheel.origin,
-                format!(
-                    "`{}` brings its own CUDA, cuDNN and NCCL; `{image}` ships them a second time",
-                    wheel.name
-                ),
-            )
+            .finding(origin, format!("`{name}` brings {brings}; `{image}` ships them a second time"))
             .related(&base.origin, "ships CUDA libraries")
-            .help("use the `base` flavour of the same tag: the wheels need only the driver");
+            .help("use the `base` flavour of the same tag: what is installed needs only the driver");
         if let Some(edit) = base_flavour(base) {
             draft = draft.fix(Safety::Unsafe, "use the `base` flavour", &[edit]);
         }
@@ -67,6 +64,12 @@ fn bundles(requirement: &PythonRequirement) -> bool {
     }
 }
 
+/// Whether conda brings the CUDA libraries, not a compiler or a bound alone.
+fn is_conda_runtime(used: &CudaUse) -> bool {
+    used.kind == CudaUseKind::Conda
+        && !matches!(used.what.as_str(), "cuda-nvcc" | "cuda-version" | "cuda-cudart")
+}
+
 /// Other users of the system's libraries; then the base image is right.
 fn uses_system_libraries(facts: &Facts) -> bool {
     let consumers = [
@@ -87,10 +90,15 @@ fn uses_system_libraries(facts: &Facts) -> bool {
         "pynvvideocodec",
         "deepspeed",
     ];
-    let by_name = facts.python.iter().filter(|requirement| facts.in_final_lineage(requirement.stage)).any(
+    let by_name = facts.python.iter().filter(|requirement| facts.ships_packages(requirement.stage)).any(
         |requirement| {
+            let own_extras = matches!(requirement.name.as_str(), "torch" | "tensorflow" | "jax");
             consumers.contains(&requirement.name.as_str())
-                || requirement.name.starts_with("cupy-cuda")
+                || requirement.name.starts_with("cupy")
+                || (requirement.name.ends_with("-gpu") && requirement.name != "tensorflow-gpu")
+                // `rembg[gpu]`, `spacy[cuda12x]`: onnxruntime-gpu, CuPy and their like.
+                || (!own_extras
+                    && requirement.extras.iter().any(|extra| extra == "gpu" || extra.starts_with("cuda")))
                 || (requirement.name == "tensorflow" && requirement.extras.is_empty() && !is_cpu(requirement))
                 || (requirement.name == "jax"
                     && requirement.extras.iter().any(|extra| extra.ends_with("local")))
@@ -98,12 +106,13 @@ fn uses_system_libraries(facts: &Facts) -> bool {
     );
     let target = facts.target;
     by_name
+        || copies_cuda_programs(facts)
         || has_package(
             facts,
             target,
             &["libnvinfer", "tensorrt", "python3-libnvinfer", "ffmpeg", "libopencv"],
         )
-        || has_conda(facts, target, &["tensorrt", "onnxruntime-gpu"])
+        || has_conda(facts, target, &["tensorrt", "onnxruntime-gpu", "cupy", "faiss-gpu"])
         || facts.source_builds.iter().any(|build| facts.is_shipped(build.stage) && !build.prebuilt)
         || facts.compiles.iter().any(|signal| signal.cuda && facts.is_shipped(signal.stage))
 }

@@ -1,8 +1,8 @@
 //! CU507: onnxruntime-gpu is built for another CUDA major than the image has.
 
-use super::shipped_python;
+use super::{shipped_python, tag_tells_cuda};
 use crate::diagnostics::RuleId;
-use crate::facts::{BaseKind, PythonIndex};
+use crate::facts::PythonIndex;
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct OnnxruntimeCudaMismatch;
@@ -37,7 +37,7 @@ impl Rule for OnnxruntimeCudaMismatch {
             };
             let Some(built) = needs.and_then(|needs| needs.cuda) else { continue };
             // In a stage whose files are copied on, the libraries meant are those of the final image.
-            let Some(base) = facts.final_base().filter(|base| base.kind == BaseKind::Cuda) else { continue };
+            let Some(base) = facts.final_base().filter(|base| tag_tells_cuda(base)) else { continue };
             let Some(own) = base.cuda else { continue };
             let suffix = format!("-cu{built}");
             let wheels = facts

@@ -1,6 +1,6 @@
 //! CU508: a framework loads another cuDNN major than the image has.
 
-use super::{has_conda, installs, is_cpu, shipped_python};
+use super::{has_conda, installs, is_cpu, shipped_python, tag_tells_cuda};
 use crate::compat::Tables;
 use crate::diagnostics::{RuleId, Severity};
 use crate::facts::{Base, BaseKind, Facts, PythonIndex, PythonRequirement};
@@ -71,7 +71,7 @@ struct Needed {
 /// cuDNN majors in the final image; `None` when that cannot be known.
 fn present(facts: &Facts, base: &Base) -> Option<Vec<u32>> {
     let plain = base.kind == BaseKind::Plain;
-    if base.kind != BaseKind::Cuda && !plain {
+    if !tag_tells_cuda(base) && !plain {
         return None;
     }
     let mut majors: Vec<u32> = base.cudnn.iter().map(|version| version.major()).collect();

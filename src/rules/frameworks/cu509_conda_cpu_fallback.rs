@@ -34,14 +34,13 @@ impl Rule for CondaCpuFallback {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         let mut seen = Vec::new();
-        for package in facts
-            .conda
-            .iter()
-            .filter(|package| facts.is_shipped(package.stage) && PACKAGES.contains(&package.name.as_str()))
-        {
+        for package in facts.conda.iter().filter(|package| {
+            facts.ships_packages(package.stage) && PACKAGES.contains(&package.name.as_str())
+        }) {
             if package.override_cuda.is_some()
                 || package.locked
                 || decided(facts, package)
+                || from_pytorch(package)
                 || seen.contains(&package.instruction)
             {
                 continue;
@@ -96,4 +95,16 @@ fn decided(facts: &Facts, package: &CondaPackage) -> bool {
                 && ["pytorch-cuda", "cudatoolkit", "cpuonly", "pytorch-cpu", "pytorch-mutex"]
                     .contains(&other.name.as_str())
         })
+}
+
+/// Whether the package comes from the channel pytorch, whose builds do not ask for `__cuda`: it stands before conda-forge.
+fn from_pytorch(package: &CondaPackage) -> bool {
+    let ours = package.name.starts_with("pytorch") || package.name.starts_with("faiss");
+    let at = |name: &str| {
+        package
+            .channels
+            .iter()
+            .position(|channel| channel.trim_end_matches('/').rsplit('/').next() == Some(name))
+    };
+    ours && at("pytorch").is_some_and(|own| at("conda-forge").is_none_or(|other| own < other))
 }

@@ -12,9 +12,10 @@ mod cu509_conda_cpu_fallback;
 mod cu510_triton_needs_compiler;
 mod cu511_xla_missing_libdevice;
 mod cu512_cpu_build_on_gpu_base;
+mod programs;
 
 use super::Rule;
-use crate::facts::{Facts, InputKind, PythonIndex, PythonRequirement, StageId, UnreadKind};
+use crate::facts::{Base, BaseKind, Facts, InputKind, PythonIndex, PythonRequirement, StageId, UnreadKind};
 
 /// Rules of this group, in order of their ids.
 pub(super) const RULES: &[&dyn Rule] = &[
@@ -37,8 +38,18 @@ fn shipped_python(facts: &Facts) -> impl Iterator<Item = &PythonRequirement> {
     facts.python.iter().filter(|requirement| {
         facts.kind == InputKind::Dockerfile
             && !requirement.not_installed
-            && facts.is_shipped(requirement.stage)
+            && !requirement.satisfied
+            && facts.ships_packages(requirement.stage)
     })
+}
+
+/// Whether an image's tag tells its CUDA and cuDNN: nvidia/cuda, and pytorch/pytorch with both in the tag.
+fn tag_tells_cuda(base: &Base) -> bool {
+    base.kind == BaseKind::Cuda
+        || (base.kind == BaseKind::Framework
+            && base.repository.as_deref() == Some("pytorch/pytorch")
+            && base.cuda.is_some()
+            && base.cudnn.is_some())
 }
 
 /// Whether a distribution of one of these names is installed in the lineage of `stage`.

@@ -20,8 +20,9 @@ impl Rule for UnpinnedGpuFramework {
         if facts.kind != InputKind::Dockerfile {
             return;
         }
-        for requirement in facts.python.iter().filter(|requirement| facts.is_shipped(requirement.stage)) {
+        for requirement in facts.python.iter().filter(|requirement| facts.ships_packages(requirement.stage)) {
             if requirement.bounded
+                || requirement.satisfied
                 || requirement.constrained
                 || requirement.locked
                 || requirement.url.is_some()

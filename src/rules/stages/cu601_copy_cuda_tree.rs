@@ -2,7 +2,7 @@
 
 use super::paths::{is_cuda_tree, source_base};
 use crate::diagnostics::RuleId;
-use crate::facts::{CopyFrom, Flavour};
+use crate::facts::{Copy, CopyFrom, Facts, Flavour};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct CopyCudaTree;
@@ -19,7 +19,7 @@ impl Rule for CopyCudaTree {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         for copy in facts.copies.iter().filter(|copy| facts.is_shipped(copy.stage)) {
-            if matches!(copy.from, CopyFrom::Context) {
+            if matches!(copy.from, CopyFrom::Context) || !arrives(facts, copy) {
                 continue;
             }
             let Some((word, path)) = copy.sources.iter().find_map(|word| {
@@ -41,4 +41,10 @@ impl Rule for CopyCudaTree {
             .emit();
         }
     }
+}
+
+/// Whether the tree reaches the shipped image: a stage that only builds with it may hold it.
+fn arrives(facts: &Facts, copy: &Copy) -> bool {
+    let to = copy.destination.text.as_deref();
+    to.map_or_else(|| facts.in_final_lineage(copy.stage), |to| facts.ships_path(copy.stage, to))
 }

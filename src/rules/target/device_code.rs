@@ -67,7 +67,7 @@ fn wheels<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
     for requirement in facts
         .python
         .iter()
-        .filter(|requirement| requirement.name == "torch" && facts.is_shipped(requirement.stage))
+        .filter(|requirement| requirement.name == "torch" && facts.ships_packages(requirement.stage))
     {
         let Some(version) = requirement.exact.as_deref() else { continue };
         let used = facts.cuda.iter().find(|used| {

@@ -28,9 +28,15 @@ impl Collector<'_, '_> {
         install: &PythonInstall,
         environment: MarkerEnvironment<'_>,
     ) {
-        let Some(text) = self.cx.context_text(facts, self.dirs, step, path) else { return };
+        let Some(text) = self.cx.context_text(facts, self.dirs, step, path) else {
+            self.unread(common);
+            return;
+        };
         if text.path.ends_with("pyproject.toml") {
-            let Some(project) = self.pyproject(&text) else { return };
+            let Some(project) = self.pyproject(&text) else {
+                self.unread(common);
+                return;
+            };
             let common = with_project_indexes(common, &project, &text);
             self.declared(&common, &chosen(&project, install), &text, environment);
             return;
@@ -68,10 +74,10 @@ impl Collector<'_, '_> {
                             }
                             Some(_) => {}
                             None if narrows => common.constraints.unread = true,
-                            None => {}
+                            None => self.unread(&common),
                         }
                     }
-                    RequirementLine::Include { .. } => {}
+                    RequirementLine::Include { .. } => self.unread(&common),
                     RequirementLine::Option { name, value, span } => {
                         let origin = Origin::file(text.file, span);
                         let url = Some(value.clone()).filter(|value| !value.contains('$'));
@@ -89,7 +95,10 @@ impl Collector<'_, '_> {
                         }
                     }
                     RequirementLine::Requirement { text: requirement, hashed, span, .. } => {
-                        let Some(requirement) = manifest::parse_requirement(&requirement) else { continue };
+                        let Some(requirement) = manifest::parse_requirement(&requirement) else {
+                            self.unread(&common);
+                            continue;
+                        };
                         if constraint {
                             common.constraints.known.insert(requirement.name.clone(), requirement);
                         } else {
@@ -112,7 +121,10 @@ impl Collector<'_, '_> {
         let environment = self.markers(facts, step.stage());
         let common = Common::plain(step);
         for path in super::super::conda::files_of(command) {
-            let Some(text) = self.cx.context_text(facts, self.dirs, step, &path) else { continue };
+            let Some(text) = self.cx.context_text(facts, self.dirs, step, &path) else {
+                self.unread(&common);
+                continue;
+            };
             if path.ends_with(".toml") {
                 // Its errors are told with the conda packages.
                 let Some(manifest) = super::super::conda::pixi_manifest(&text) else { continue };
@@ -122,7 +134,10 @@ impl Collector<'_, '_> {
             if !super::super::conda::is_yaml(&path) {
                 continue;
             }
-            let Ok(found) = read_environment_yml(&text.text) else { continue };
+            let Ok(found) = read_environment_yml(&text.text) else {
+                self.unread(&common);
+                continue;
+            };
             let mut common = common.clone();
             let mut lines = Vec::new();
             for entry in &found.pip {
@@ -211,8 +226,12 @@ impl Collector<'_, '_> {
     ) {
         let path = path.strip_prefix("file:").unwrap_or(path);
         let file = format!("{}/pyproject.toml", path.trim_end_matches('/'));
-        let Some(text) = self.cx.context_text(facts, self.dirs, step, &file) else { return };
-        let Some(project) = self.pyproject(&text) else { return };
+        let text = self.cx.context_text(facts, self.dirs, step, &file);
+        let Some((text, project)) = text.and_then(|text| self.pyproject(&text).map(|found| (text, found)))
+        else {
+            self.unread(common);
+            return;
+        };
         let mut list = project.dependencies.clone();
         list.extend(extras.iter().filter_map(|extra| project.extras.get(extra)).flatten().cloned());
         let common = match common.tool {
@@ -257,17 +276,21 @@ impl Collector<'_, '_> {
                     read_poetry_lock(&lock.text, left_out, environment)
                 }
             };
-            if let Some(list) = self.readable(read, &lock) {
-                let common = Common { locked: true, ..common.clone() };
-                self.declared(&common, &list, &lock, environment);
+            match self.readable(read, &lock) {
+                Some(list) => {
+                    let common = Common { locked: true, ..common.clone() };
+                    self.declared(&common, &list, &lock, environment);
+                }
+                None => self.unread(common),
             }
             return;
         }
-        let Some(text) = self.cx.context_text(facts, self.dirs, step, &format!("{folder}/pyproject.toml"))
+        let text = self.cx.context_text(facts, self.dirs, step, &format!("{folder}/pyproject.toml"));
+        let Some((text, project)) = text.and_then(|text| self.pyproject(&text).map(|found| (text, found)))
         else {
+            self.unread(common);
             return;
         };
-        let Some(project) = self.pyproject(&text) else { return };
         let common = with_project_indexes(common, &project, &text);
         self.declared(&common, &chosen(&project, install), &text, environment);
     }

@@ -46,6 +46,12 @@ impl Indexes {
         self.all()
     }
 
+    /// The places that name what is asked.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
+        let backend = self.torch_backend.iter().map(|(_, origin)| origin);
+        self.list.iter().map(|index| &index.origin).chain(backend)
+    }
+
     fn all(&self) -> (Vec<PythonIndex>, Option<Origin>) {
         let mut found = Vec::new();
         let mut place = None;

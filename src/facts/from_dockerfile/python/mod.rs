@@ -1,5 +1,6 @@
 //! Python distributions that are installed, with the indexes, constraints and files that decide which.
 
+mod environments;
 mod files;
 mod indexes;
 
@@ -8,11 +9,13 @@ use std::collections::{HashMap, HashSet};
 use super::Extraction;
 use super::Problem;
 use super::steps::{self, Step, Variable, Workdirs};
+use crate::dockerfile::InstructionKind;
 use crate::dockerfile::shell::Action;
 use crate::dockerfile::shell::tools::PythonTool as ShellTool;
 use crate::dockerfile::shell::tools::{PythonAction, PythonInstall};
 use crate::facts::manifest::{self, MarkerEnvironment, Requirement, poetry_bounds};
-use crate::facts::{Facts, Origin, PythonIndex, PythonRequirement, PythonTool, StageId};
+use crate::facts::{Facts, Origin, PythonIndex, PythonRequirement, PythonTool, StageId, UnreadInstall};
+use environments::{Activation, Place};
 use indexes::{Indexes, PipConfig};
 
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
@@ -22,6 +25,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec
         if !step.at_build() {
             return;
         }
+        collector.activation.see(step);
         match step.action {
             Action::PipConfig { key, value } => collector.config.set(step, key, value),
             Action::Python(install) => collector.install(facts, step, install),
@@ -29,9 +33,11 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec
             _ => {}
         }
     });
-    let Collector { found, problems: unread, .. } = collector;
+    let Collector { mut found, places, unread, problems: unreadable, .. } = collector;
+    environments::mark_satisfied(cx, facts, &mut found, &places);
     facts.python.extend(found);
-    problems.extend(unread);
+    facts.unread_installs.extend(unread);
+    problems.extend(unreadable);
 }
 
 /// What the requirements of one command have in common.
@@ -49,6 +55,14 @@ struct Common {
     prerelease: bool,
     locked: bool,
     constraints: Constraints,
+    /// The environment that is installed into; `None` one that no other install is known to share.
+    environment: Option<String>,
+    /// What is there already is installed again.
+    anew: bool,
+    /// `--upgrade`: a newer version takes the place of what is there.
+    upgrade: bool,
+    /// An index is chosen by a variable that whoever builds may change.
+    index_by_variable: bool,
 }
 
 impl Common {
@@ -67,6 +81,10 @@ impl Common {
             prerelease: false,
             locked: false,
             constraints: Constraints::default(),
+            environment: None,
+            anew: false,
+            upgrade: false,
+            index_by_variable: false,
         }
     }
 }
@@ -85,6 +103,10 @@ struct Collector<'a, 'c> {
     dirs: &'c Workdirs,
     config: PipConfig,
     found: Vec<PythonRequirement>,
+    /// For each of them the environment that it goes into.
+    places: Vec<Option<Place>>,
+    unread: Vec<UnreadInstall>,
+    activation: Activation,
     /// Requirements taken before: the same place is not taken twice for a stage.
     seen: HashSet<(StageId, Origin, String)>,
     problems: Vec<Problem>,
@@ -97,6 +119,9 @@ impl<'a, 'c> Collector<'a, 'c> {
             dirs,
             config: PipConfig::default(),
             found: Vec::new(),
+            places: Vec::new(),
+            unread: Vec::new(),
+            activation: Activation::default(),
             seen: HashSet::new(),
             problems: Vec::new(),
         }
@@ -111,10 +136,16 @@ impl<'a, 'c> Collector<'a, 'c> {
         let common = self.common(facts, step, install);
         let environment = self.markers(facts, step.stage());
         for word in &install.requirements {
-            let Some(requirement) = requirement_of(install.tool, &word.raw) else { continue };
+            let Some(requirement) = requirement_of(install.tool, &word.raw) else {
+                self.unread(&common);
+                continue;
+            };
             let origin = step.executed.origin_of(word.span);
             let path = requirement.url.clone().filter(|url| !url.contains("://") && !requirement.wheel_file);
             let extras = requirement.extras.clone();
+            if requirement.url.is_some() && path.is_none() {
+                self.unread(&common);
+            }
             self.push(&common, requirement, origin, environment);
             if let Some(path) = path
                 && !common.no_deps
@@ -123,14 +154,25 @@ impl<'a, 'c> Collector<'a, 'c> {
             }
         }
         for word in &install.requirement_files {
-            if let Some(path) = word.literal() {
-                self.requirement_file(facts, step, &common, path, install, environment);
+            match word.literal() {
+                Some(path) => self.requirement_file(facts, step, &common, path, install, environment),
+                None => self.unread(&common),
             }
         }
         let project = install.action == PythonAction::Sync
             && matches!(install.tool, ShellTool::Uv | ShellTool::Poetry | ShellTool::Pdm);
         if project {
             self.project(facts, step, &common, install, environment);
+        } else if install.action == PythonAction::Sync && install.requirement_files.is_empty() {
+            self.unread(&common);
+        }
+    }
+
+    /// Takes note of an install of which it is not known what it brings.
+    fn unread(&mut self, common: &Common) {
+        let found = UnreadInstall { stage: common.stage, origin: common.command.clone() };
+        if !common.not_installed && self.unread.last() != Some(&found) {
+            self.unread.push(found);
         }
     }
 
@@ -161,7 +203,12 @@ impl<'a, 'c> Collector<'a, 'c> {
             ShellTool::Pipenv | ShellTool::Pipx | ShellTool::Pdm => PythonTool::Other,
         };
         let constraints = self.constraints(facts, step, install, is_uv);
+        let index_by_variable = indexes.origins().any(|origin| self.by_variable(origin));
         Common {
+            environment: environments::of_install(self.cx, step, install, &self.activation),
+            anew: install.has_flag(&["--force-reinstall", "--ignore-installed", "-I", "--reinstall"]),
+            upgrade: install.upgrade,
+            index_by_variable,
             stage: step.stage(),
             tool,
             instruction: step.instruction(),
@@ -192,6 +239,27 @@ impl<'a, 'c> Collector<'a, 'c> {
         MarkerEnvironment { python, machine, extra: None }
     }
 
+    /// Whether the text at a place of the Dockerfile is chosen by a variable: it is an ARG, or refers to a variable.
+    fn by_variable(&self, origin: &Origin) -> bool {
+        let Some((file, span)) = origin.as_file().filter(|(file, _)| *file == self.cx.file) else {
+            return false;
+        };
+        let argument = self.cx.tree.instructions.get(self.cx.instruction_at(&Origin::file(file, span)));
+        argument.is_some_and(|instruction| matches!(instruction.kind, InstructionKind::Arg(_)))
+            || span.slice(&self.cx.tree.source).contains(&b'$')
+    }
+
+    /// Whether a variable chooses the name, the extras or the local version of a requirement of the Dockerfile.
+    fn chosen_by_variable(&self, requirement: &Requirement, origin: &Origin) -> bool {
+        let Some((_, span)) = origin.as_file().filter(|(file, _)| *file == self.cx.file) else {
+            return false;
+        };
+        let written = span.slice(&self.cx.tree.source);
+        let name = written.split(|byte| b"=<>~!;@".contains(byte)).next().unwrap_or_default();
+        let local = requirement.local_cpu || requirement.local_cuda.is_some();
+        name.contains(&b'$') || (local && written.contains(&b'$') && !written.contains(&b'+'))
+    }
+
     /// Takes a requirement, unless its marker rules Linux out.
     fn push(
         &mut self,
@@ -210,6 +278,7 @@ impl<'a, 'c> Collector<'a, 'c> {
         }
         let (indexes, index_origin) = common.indexes.for_distribution(&requirement.name);
         let nightly = indexes.iter().any(|index| matches!(index, PythonIndex::Nightly(_)));
+        let by_variable = common.index_by_variable || self.chosen_by_variable(&requirement, &origin);
         let mut requirement = requirement;
         let constrained = common.constraints.apply(&mut requirement);
         let only_binary = common.only_binary.iter().any(|name| name == ":all:" || *name == requirement.name);
@@ -220,6 +289,8 @@ impl<'a, 'c> Collector<'a, 'c> {
             requirement.local_cuda = None;
             requirement.bounded = true;
         }
+        let anew = common.anew || (common.upgrade && requirement.exact.is_none());
+        self.places.push(common.environment.clone().map(|environment| Place { environment, anew }));
         self.found.push(PythonRequirement {
             stage: common.stage,
             tool: common.tool,
@@ -240,6 +311,8 @@ impl<'a, 'c> Collector<'a, 'c> {
             not_installed: common.not_installed,
             prerelease: common.prerelease || nightly,
             constrained,
+            satisfied: false,
+            by_variable,
             locked: common.locked,
             instruction: common.instruction,
             origin,
