@@ -121,7 +121,7 @@ fn other_tool(name: &str, args: &[&str]) -> Option<&'static str> {
 }
 
 /// Distributions without wheels on the default index, whose install compiles native code.
-const ALWAYS_BUILT: &[&str] = &["horovod", "dlib", "pycuda"];
+const ALWAYS_BUILT: &[&str] = &["horovod", "dlib"];
 
 fn compiles(build: &BuildCommand) -> bool {
     let args: Vec<&str> = build.args.iter().map(|word| word.text.as_str()).collect();
