@@ -130,8 +130,12 @@ fn may_use(resolved: &Resolved) -> bool {
         Action::Session(session) => matches!(session, Session::Source { .. }),
         Action::Assign | Action::Nothing => false,
         Action::Text | Action::Program => resolved.command.program().is_some_and(|program| {
-            !matches!(program.name, "echo" | "printf" | "true" | ":" | "cd" | "exit" | "set")
-                && !(program.name == "printenv" && !program.args.is_empty())
+            match program.name {
+                "echo" | "printf" | "true" | ":" | "cd" | "exit" | "set" => false,
+                // Named variables are looked at one by one.
+                "printenv" => program.args.is_empty(),
+                _ => true,
+            }
         }),
         _ => true,
     }
