@@ -3,6 +3,7 @@
 //! Facts are computed once per input and read-only afterwards. They carry no severity and no wording. A statement
 //! that cannot be made (an ARG without value, a private base) is absent or `None`, never guessed.
 
+mod code_path;
 mod compilation;
 mod environment;
 pub mod from_dockerfile;
@@ -14,8 +15,10 @@ mod origin;
 mod package;
 mod stage;
 mod statement;
+mod toolkit;
 pub mod wheels;
 
+pub use code_path::may_be_code;
 pub use compilation::{ArchEntry, ArchList, ArchListKind, CompileSignal, SourceBuild};
 pub use environment::{EnvSet, EnvVar, Environment};
 pub use gpu_use::{
@@ -35,6 +38,7 @@ pub use stage::{Base, BaseKind, Flavour, Os, Stage, StageId};
 pub use statement::{
     Command, CommandRole, Copy, CopyFrom, Export, ExportKind, FileOperation, FileOperationKind, Word,
 };
+pub use toolkit::Compiler;
 
 /// What kind of input the facts were read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +159,12 @@ impl Facts {
     #[must_use]
     pub fn is_shipped(&self, stage: StageId) -> bool {
         self.stage(stage).is_some_and(|stage| stage.shipped)
+    }
+
+    /// Whether compiled code of `stage` can reach the shipped image: see [`Stage::ships_code`].
+    #[must_use]
+    pub fn ships_code(&self, stage: StageId) -> bool {
+        self.stage(stage).is_some_and(|stage| stage.ships_code)
     }
 
     /// The image at the root of the final lineage.

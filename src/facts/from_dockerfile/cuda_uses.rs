@@ -3,7 +3,7 @@
 use crate::compat::CudaVersion;
 use crate::facts::wheels::{WheelCuda, cuda_of_requirement};
 use crate::facts::{
-    Command, CommandRole, CondaPackage, Copy, CopyFrom, CudaUse, CudaUseKind, Facts, PackageInstall,
+    Command, CommandRole, CondaPackage, Copy, CopyFrom, CudaUse, CudaUseKind, Facts, PackageInstall, StageId,
 };
 
 use super::Extraction;
@@ -75,8 +75,9 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     for copy in &facts.copies {
         uses.extend(cuda_of_copy(copy, facts));
     }
+    let renamed = renamed_runfiles(facts);
     for command in &facts.commands {
-        uses.extend(cuda_of_installer(command));
+        uses.extend(cuda_of_installer(command, &renamed));
     }
     facts.cuda.extend(uses);
 }
@@ -328,8 +329,38 @@ pub(super) fn runfile_word(command: &Command) -> Option<String> {
     runfile_version(text).map(|_| text.to_owned())
 }
 
-fn cuda_of_installer(command: &Command) -> Option<CudaUse> {
-    let file = runfile_word(command)?;
+/// Runfiles that are downloaded under a name of their own: stage, name, and the name that the address has.
+type Renamed = Vec<(StageId, String, String)>;
+
+fn renamed_runfiles(facts: &Facts) -> Renamed {
+    let downloads =
+        facts.commands.iter().filter(|command| matches!(command.program.as_deref(), Some("curl" | "wget")));
+    downloads
+        .filter_map(|command| {
+            let texts = || command.args.iter().filter_map(|word| word.text.as_deref());
+            let address = texts().find(|text| text.contains("://") && runfile_version(text).is_some())?;
+            let name = texts().find(|text| text.ends_with(".run") && !text.contains("://"))?;
+            Some((command.stage, name.rsplit('/').next()?.to_owned(), address.to_owned()))
+        })
+        .take(16)
+        .collect()
+}
+
+/// The runfile that a command runs under another name.
+fn renamed_word<'r>(command: &Command, renamed: &'r Renamed) -> Option<&'r str> {
+    let program = command.program.as_deref()?;
+    let script =
+        command.args.iter().filter_map(|word| word.text.as_deref()).find(|text| !text.starts_with('-'));
+    let file = if matches!(program, "sh" | "bash" | "dash" | "ash") { script? } else { program };
+    let file = file.rsplit('/').next().unwrap_or(file);
+    renamed
+        .iter()
+        .find(|(stage, name, _)| *stage == command.stage && name == file)
+        .map(|(_, _, address)| address.as_str())
+}
+
+fn cuda_of_installer(command: &Command, renamed: &Renamed) -> Option<CudaUse> {
+    let file = runfile_word(command).or_else(|| renamed_word(command, renamed).map(str::to_owned))?;
     let extract_only = command.args.iter().any(|word| shown(word).starts_with("--extract"));
     let version = runfile_version(&file).filter(|_| !extract_only)?;
     Some(CudaUse {

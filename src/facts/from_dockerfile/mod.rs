@@ -2,6 +2,7 @@
 //! facts are extracted; one file per family.
 
 mod arch_lists;
+mod arch_lists_seen;
 mod base;
 mod base_env;
 mod base_os;
@@ -29,11 +30,12 @@ mod payload;
 mod python;
 mod repositories;
 mod scripts;
+mod shipping;
 mod source_builds;
 mod stages;
 mod steps;
 #[cfg(test)]
-mod testing;
+pub(in crate::facts) mod testing;
 mod variables;
 mod words;
 
@@ -157,6 +159,7 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
 
 /// All families of facts; later ones may read what earlier ones found.
 fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
+    shipping::extract(cx, facts);
     commands::extract(cx, facts);
     packages::extract(cx, facts);
     file_ops::extract(cx, facts);
@@ -173,6 +176,7 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     payload::extract(cx, facts);
     cuda_uses::extract(cx, facts);
     cuda_paths::extract(cx, facts);
+    arch_lists_seen::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.

@@ -101,6 +101,7 @@ fn stage(base: Base, env: Environment) -> Stage {
         root: base,
         env,
         shipped: true,
+        ships_code: true,
         used: true,
         after_from: None,
         posix_shell: true,

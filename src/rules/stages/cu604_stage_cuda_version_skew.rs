@@ -2,7 +2,7 @@
 
 use super::paths::{looks_native, source_base};
 use crate::diagnostics::{RuleId, Severity};
-use crate::facts::{BaseKind, CopyFrom};
+use crate::facts::{BaseKind, CopyFrom, may_be_code};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct StageCudaVersionSkew;
@@ -36,7 +36,9 @@ impl Rule for StageCudaVersionSkew {
                 continue;
             };
             if !copy.sources.iter().any(|word| {
-                word.text.as_deref().is_some_and(|path| looks_native(path) || !path.contains('.'))
+                word.text
+                    .as_deref()
+                    .is_some_and(|path| may_be_code(path) && (looks_native(path) || !path.contains('.')))
             }) {
                 continue;
             }
