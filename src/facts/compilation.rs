@@ -53,6 +53,13 @@ pub struct ArchList {
     pub origin: Origin,
     /// Variable or option that carries it.
     pub carrier: String,
+    /// The variable of ENV, ARG or a command that holds it; empty for an option.
+    pub variable: String,
+    /// Whether a command that may compile sees it: not a variable that is set anew before, or where nothing is compiled.
+    pub compiled: bool,
+    /// Whether it makes one of several outputs, one for each architecture: by a loop, or by an output that bears the number.
+    /// The outputs of a stage serve the GPUs together.
+    pub variant: bool,
 }
 
 /// A GPU extension that is built from source.

@@ -3,6 +3,7 @@
 //! Facts are computed once per input and read-only afterwards. They carry no severity and no wording. A statement
 //! that cannot be made (an ARG without value, a private base) is absent or `None`, never guessed.
 
+mod code_path;
 mod compilation;
 mod environment;
 pub mod from_dockerfile;
@@ -14,11 +15,13 @@ mod origin;
 mod package;
 mod stage;
 mod statement;
+mod toolkit;
 pub mod wheels;
 
 pub use compilation::{
     ArchEntry, ArchList, ArchListKind, CompileSignal, SourceBuild, UnreadKind, UnreadStep,
 };
+pub use code_path::may_be_code;
 pub use environment::{EnvSet, EnvVar, Environment};
 pub use gpu_use::{
     Capability, CapabilityUse, CudaPath, CudaUse, CudaUseKind, GpuPayload, GpuQuery, LoaderEntry, LoaderVia,
@@ -38,6 +41,7 @@ pub use statement::{
     Command, CommandRole, Copy, CopyFrom, Export, ExportKind, FileOperation, FileOperationKind, Installer,
     Word,
 };
+pub use toolkit::Compiler;
 
 /// What kind of input the facts were read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +209,12 @@ impl Facts {
                         is_within(&path, &taken) || is_within(&taken, &path)
                     })
             })
+    }
+
+    /// Whether compiled code of `stage` can reach the shipped image: see [`Stage::ships_code`].
+    #[must_use]
+    pub fn ships_code(&self, stage: StageId) -> bool {
+        self.stage(stage).is_some_and(|stage| stage.ships_code)
     }
 
     /// The image at the root of the final lineage.

@@ -34,6 +34,9 @@ pub struct Stage {
     /// Whether what Python installers and conda wrote into it reaches the shipped image: it is in the final lineage, or
     /// a path that can hold that is copied from it.
     pub packages_shipped: bool,
+    /// Whether compiled code of it can reach the shipped image: it is in the final lineage, or a stage on it is, from which
+    /// more than text and data is copied, or installed through a bind mount.
+    pub ships_code: bool,
     /// Whether it is built at all for the target.
     pub used: bool,
     /// Byte offset where a new instruction directly after FROM goes.

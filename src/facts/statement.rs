@@ -145,9 +145,9 @@ pub struct FileOperation {
     pub kind: FileOperationKind,
     /// Source paths (for Remove, the paths).
     pub sources: Vec<Word>,
-    /// Destination (for ln, the link).
+    /// Destination (for ln, the link); its text is absolute.
     pub destination: Option<Word>,
-    /// Whether the same RUN removes the destination again.
+    /// Whether the same RUN removes the destination again; for a stub, any later RUN of what is shipped.
     pub undone: bool,
     /// Number of the instruction in the file.
     pub instruction: usize,

@@ -1,5 +1,7 @@
 //! Lists of GPU architectures that a build is told: by variable, by CMake definition, by nvcc options.
 
+use std::collections::HashMap;
+
 use crate::compat::{ComputeCapability, SmTarget};
 use crate::dockerfile::AssignmentKind;
 use crate::dockerfile::shell::Action;
@@ -8,6 +10,7 @@ use crate::facts::{ArchEntry, ArchList, ArchListKind, Facts, Origin, StageId, Wo
 use crate::span::Span;
 
 use super::Extraction;
+use super::env::references;
 use super::steps::{self, Step, Workdirs};
 use super::words::{part_origin, shown, value_start};
 
@@ -34,6 +37,10 @@ const OPTION_CARRIERS: &[&str] = &[
     "NVCC_GENCODE",
 ];
 
+/// Options that name a compiler's output or a build's folder.
+const OUTPUTS: &[&str] =
+    &["-o", "-B", "--output-file", "--dist-dir", "--wheel-dir", "-DCMAKE_INSTALL_PREFIX="];
+
 /// How a carrier's list is written.
 fn carrier_kind(name: &str) -> Option<ArchListKind> {
     CARRIERS.iter().find(|(carrier, _)| *carrier == name).map(|(_, kind)| *kind)
@@ -43,12 +50,63 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     let mut lists = Vec::new();
     assigned(cx, facts, &mut lists);
     let dirs = Workdirs::new(cx);
+    let mut found = Vec::new();
     steps::walk(cx, &dirs, |step| {
         if step.at_build() {
-            of_step(step, &mut lists);
+            of_step(step, &mut found);
+            // A command that passes on what a variable holds has no list of its own.
+            found.retain(|list| !passes_on(facts, list, &lists));
+            lists.append(&mut found);
         }
     });
+    same_place(&mut lists);
     facts.arch_lists.extend(lists);
+}
+
+/// Whether a list is written as a reference to a variable with the same list, which is told there.
+fn passes_on(facts: &Facts, list: &ArchList, lists: &[ArchList]) -> bool {
+    let Some((file, span)) = list.origin.as_file() else { return false };
+    let Some(source) = facts.sources.get(file.0) else { return false };
+    let written = String::from_utf8_lossy(span.slice(&source.bytes));
+    references(&written).iter().any(|name| {
+        lists.iter().any(|other| {
+            other.carrier == *name && other.raw == list.raw && facts.inherits(list.stage, other.stage)
+        })
+    })
+}
+
+/// Several lists of one place are copies of a command in a loop.
+fn same_place(lists: &mut [ArchList]) {
+    let mut places: HashMap<Origin, Vec<usize>> = HashMap::new();
+    for (at, list) in lists.iter().enumerate() {
+        places.entry(list.origin.clone()).or_default().push(at);
+    }
+    for at in places.into_values().filter(|places| places.len() > 1).flatten() {
+        if let Some(list) = lists.get_mut(at) {
+            list.variant = true;
+        }
+    }
+}
+
+/// Whether the output of a command, or the folder it runs in, bears the number of the one architecture it is for.
+fn bears_number(step: &Step<'_>, list: &ArchList) -> bool {
+    let mut targets = list.entries.iter().map(|entry| entry.target.map(|target| target.cc));
+    let Some(Some(first)) = targets.next() else { return false };
+    if !targets.all(|other| other == Some(first)) {
+        return false;
+    }
+    let number = format!("{}{}", first.major, first.minor);
+    let bears = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits == number);
+    let folder = step.directory.rsplit('/').next().unwrap_or_default();
+    let mut after_option = false;
+    bears(folder)
+        || step.command().words.iter().any(|word| {
+            let text = word.text.as_str();
+            let output = after_option
+                || OUTPUTS.iter().any(|option| text.len() > option.len() && text.starts_with(option));
+            after_option = OUTPUTS.contains(&text);
+            output && bears(text)
+        })
 }
 
 /// Lists in ENV and ARG.
@@ -62,25 +120,42 @@ fn assigned(cx: &Extraction<'_>, facts: &Facts, lists: &mut Vec<ArchList>) {
             lists,
         );
     }
+    let mut arguments = Vec::new();
     for stage in &cx.graph.stages {
         for argument in stage.assignments.iter().filter(|one| one.kind == AssignmentKind::Arg) {
-            let (Some(raw), Some(value)) = (&argument.raw, &argument.value) else { continue };
-            let word = Word {
-                text: value.as_str().map(str::to_owned),
-                raw: raw.value.clone(),
-                origin: cx.origin(raw.span),
+            let Some(value) = &argument.value else { continue };
+            let name = &argument.name.value;
+            if carrier_kind(name).is_none() && !OPTION_CARRIERS.contains(&name.as_str()) {
+                continue;
+            }
+            // ARG without a default takes that of the ARG before the first FROM.
+            let global =
+                || cx.graph.global_args.iter().rev().find(|global| global.name.value == *name)?.raw.as_ref();
+            let (raw, span) = match argument.raw.as_ref().or_else(global) {
+                Some(raw) => (raw.value.clone(), raw.span),
+                None => (name.clone(), argument.name.span),
             };
+            let word = Word { text: value.as_str().map(str::to_owned), raw, origin: cx.origin(span) };
             let place = Place { stage: StageId(stage.index), instruction: argument.instruction };
-            of_variable(&word, &argument.name.value, place, lists);
+            of_variable(&word, name, place, &mut arguments);
         }
+    }
+    lists.retain(|list| !passes_on(facts, list, &arguments));
+    lists.append(&mut arguments);
+    for list in lists {
+        list.compiled = false;
     }
 }
 
 fn of_variable(word: &Word, name: &str, place: Place, lists: &mut Vec<ArchList>) {
+    let start = lists.len();
     if let Some(kind) = carrier_kind(name) {
         lists.extend(list_of_word(word, kind, name, place));
     } else if OPTION_CARRIERS.contains(&name) {
         lists.extend(lists_of_options(std::slice::from_ref(word), name, place));
+    }
+    for list in lists.iter_mut().skip(start) {
+        name.clone_into(&mut list.variable);
     }
 }
 
@@ -120,13 +195,19 @@ fn of_step(step: &Step<'_>, lists: &mut Vec<ArchList>) {
         return;
     }
     let words: Vec<Word> = program.args.iter().map(|word| step.executed.word(word)).collect();
-    lists.extend(lists_of_options(&words, program.name, place));
+    let mut own = lists_of_options(&words, program.name, place);
+    for list in &mut own {
+        list.variant = bears_number(step, list);
+    }
+    lists.append(&mut own);
 }
 
 /// The lists in the words of a command, or in the value of an option variable.
 fn lists_of_options(words: &[Word], carrier: &str, place: Place) -> Vec<ArchList> {
     let mut lists = Vec::new();
     let mut gencode: Option<ArchList> = None;
+    let mut arch: Vec<ArchList> = Vec::new();
+    let mut code: Option<Slice<'_>> = None;
     for option in options(words) {
         match option {
             Setting::Definition { name, value } => {
@@ -134,7 +215,8 @@ fn lists_of_options(words: &[Word], carrier: &str, place: Place) -> Vec<ArchList
                     lists.extend(list_of_value(value, kind, &name, place));
                 }
             }
-            Setting::Arch(value) => lists.extend(nvcc_arch(value, place)),
+            Setting::Arch(value) => arch.extend(nvcc_arch(value, place)),
+            Setting::Code(value) => code = Some(value),
             Setting::Gencode(value) => {
                 let list = gencode.get_or_insert_with(|| ArchList {
                     stage: place.stage,
@@ -145,6 +227,9 @@ fn lists_of_options(words: &[Word], carrier: &str, place: Place) -> Vec<ArchList
                     instruction: place.instruction,
                     origin: value.origin(),
                     carrier: "-gencode".to_owned(),
+                    variable: String::new(),
+                    compiled: true,
+                    variant: false,
                 });
                 if !list.raw.is_empty() {
                     list.raw.push(' ');
@@ -155,6 +240,18 @@ fn lists_of_options(words: &[Word], carrier: &str, place: Place) -> Vec<ArchList
             }
         }
     }
+    // `-code` says what is made of the architecture that `-arch` names.
+    if let (Some(code), [list]) = (&code, arch.as_mut_slice())
+        && list.entries.iter().all(|entry| entry.target.is_some())
+    {
+        list.kind = ArchListKind::Gencode;
+        list.entries.clear();
+        list.complete = code_entries(code, &mut list.entries);
+        list.raw.clone_from(&code.text);
+        list.origin = code.origin();
+        "-code".clone_into(&mut list.carrier);
+    }
+    lists.append(&mut arch);
     if let Some(mut list) = gencode {
         if !carrier.is_empty() {
             carrier.clone_into(&mut list.carrier);
@@ -218,6 +315,8 @@ enum Setting<'w> {
     Arch(Slice<'w>),
     /// `-gencode value`
     Gencode(Slice<'w>),
+    /// `-code=value`
+    Code(Slice<'w>),
 }
 
 /// The options in words, also in quoted ones that hold several (`ARCH="-gencode a -gencode b"`).
@@ -243,6 +342,10 @@ fn options(words: &[Word]) -> Vec<Setting<'_>> {
                         pending = Some("arch");
                         continue;
                     }
+                    "-code" | "--gpu-code" => {
+                        pending = Some("code");
+                        continue;
+                    }
                     "-D" => {
                         pending = Some("define");
                         continue;
@@ -253,6 +356,8 @@ fn options(words: &[Word]) -> Vec<Setting<'_>> {
                             ("--generate-code=", "gencode"),
                             ("-arch=", "arch"),
                             ("--gpu-architecture=", "arch"),
+                            ("-code=", "code"),
+                            ("--gpu-code=", "code"),
                             ("-D", "define"),
                         ];
                         match joined.iter().find(|(prefix, _)| text.starts_with(prefix)) {
@@ -265,6 +370,7 @@ fn options(words: &[Word]) -> Vec<Setting<'_>> {
             match option {
                 "gencode" => settings.push(Setting::Gencode(value)),
                 "arch" => settings.push(Setting::Arch(value)),
+                "code" => settings.push(Setting::Code(value)),
                 _ => {
                     if let Some((name, _)) = value.text.split_once('=') {
                         let name = name.to_owned();
@@ -307,6 +413,12 @@ fn list_of_value(value: Slice<'_>, kind: ArchListKind, carrier: &str, place: Pla
         if !known && part.text.contains('$') {
             continue;
         }
+        if kind == ArchListKind::TorchCudaArchList
+            && let Some(named) = torch_name(&part)
+        {
+            entries.extend(named);
+            continue;
+        }
         let entry = match kind {
             ArchListKind::TorchCudaArchList => torch_entry(&part),
             ArchListKind::CmakeCudaArchitectures => cmake_entry(&part),
@@ -324,6 +436,9 @@ fn list_of_value(value: Slice<'_>, kind: ArchListKind, carrier: &str, place: Pla
         instruction: place.instruction,
         origin: value.origin(),
         carrier: carrier.to_owned(),
+        variable: String::new(),
+        compiled: true,
+        variant: false,
     })
 }
 
@@ -339,6 +454,41 @@ fn torch_entry(part: &Slice<'_>) -> ArchEntry {
     let ptx = upper.ends_with("+PTX");
     let number = part.text.split('+').next().unwrap_or(&part.text);
     entry(part, number.parse().ok().filter(|_| number.contains('.')), true, ptx)
+}
+
+/// Names of architectures in TORCH_CUDA_ARCH_LIST: the SASS that they stand for, and whether PTX of the last goes with it
+/// (torch.utils.cpp_extension; names whose meaning differs between releases are left out).
+const TORCH_NAMES: &[(&str, &[&str], bool)] = &[
+    ("Kepler+Tesla", &["3.7"], false),
+    ("Kepler", &["3.5"], true),
+    ("Maxwell+Tegra", &["5.3"], false),
+    ("Maxwell", &["5.0", "5.2"], true),
+    ("Pascal", &["6.0", "6.1"], true),
+    ("Volta+Tegra", &["7.2"], false),
+    ("Volta", &["7.0"], true),
+    ("Turing", &["7.5"], true),
+    ("Ampere+Tegra", &["8.7"], false),
+    ("Ampere", &["8.0", "8.6"], true),
+    ("Ada", &["8.9"], true),
+    ("Hopper", &["9.0"], true),
+    ("Blackwell", &["10.0", "12.0"], true),
+];
+
+/// The entries that a name stands for; `None` for anything else.
+fn torch_name(part: &Slice<'_>) -> Option<Vec<ArchEntry>> {
+    let find = |name: &str| TORCH_NAMES.iter().find(|(known, ..)| *known == name);
+    let (name, ptx) = match part.text.strip_suffix("+PTX") {
+        Some(name) => (name, true),
+        None => (part.text.as_str(), false),
+    };
+    let (_, numbers, keeps) = find(name)?;
+    let last = numbers.len().saturating_sub(1);
+    let named = numbers.iter().enumerate();
+    Some(
+        named
+            .map(|(at, number)| entry(part, number.parse().ok(), true, (ptx || *keeps) && at == last))
+            .collect(),
+    )
 }
 
 /// CMAKE_CUDA_ARCHITECTURES: `86` both, `86-real` SASS, `86-virtual` PTX; `native` and `all-major` are words.
@@ -391,6 +541,9 @@ fn nvcc_arch(value: Slice<'_>, place: Place) -> Option<ArchList> {
         instruction: place.instruction,
         origin: value.origin(),
         carrier: "-arch".to_owned(),
+        variable: String::new(),
+        compiled: true,
+        variant: false,
     })
 }
 
@@ -410,8 +563,12 @@ fn gencode_entries(value: &Slice<'_>, entries: &mut Vec<ArchEntry>) -> bool {
         return known || is_group(arch);
     };
     let offset = value.text.find(text).unwrap_or(0) + code_start;
+    code_entries(&value.after(offset), entries)
+}
+
+/// `sm_80,compute_80`: one entry a target. Returns whether all of it is known.
+fn code_entries(codes: &Slice<'_>, entries: &mut Vec<ArchEntry>) -> bool {
     let mut complete = true;
-    let codes = value.after(offset);
     for part in codes.split(|c| matches!(c, ',' | '[' | ']' | '"' | '\'')) {
         let (sass, ptx) = if part.text.starts_with("sm_") {
             (true, false)

@@ -44,8 +44,10 @@ fn torch_lists() {
     assert_eq!(shown_entries(&list), ["8.0 sass", "8.6 sass", "9.0a both"]);
     assert!(list.complete);
     let list = value("Kepler;Ampere+PTX", ArchListKind::TorchCudaArchList);
-    assert_eq!(shown_entries(&list), ["Kepler sass", "Ampere+PTX both"]);
+    assert_eq!(shown_entries(&list), ["3.5 both", "8.0 sass", "8.6 both"]);
     assert!(list.complete);
+    let list = value("Volta+Tegra Maxwell;Nosuch", ArchListKind::TorchCudaArchList);
+    assert_eq!(shown_entries(&list), ["7.2 sass", "5.0 sass", "5.2 both", "Nosuch sass"]);
     let list = value("8.0;$EXTRA", ArchListKind::TorchCudaArchList);
     assert!(!list.complete && list.entries.len() == 1);
     assert!(list_of_word(&word(""), ArchListKind::TorchCudaArchList, "X", PLACE).is_none());
@@ -97,6 +99,15 @@ fn short_arch_keeps_ptx() {
     assert_eq!(shown_entries(&lists(&["-arch=sm_86", "-o", "app"])[0]), ["8.6 both"]);
     assert_eq!(shown_entries(&lists(&["-arch", "native"])[0]), ["native sass"]);
     assert!(lists(&["-arch=x86_64", "-march=native"]).is_empty());
+}
+
+#[test]
+fn code_says_what_is_made() {
+    let found = lists(&["-arch=compute_80", "-code=sm_80,sm_86", "-o", "app"]);
+    assert_eq!(shown_entries(&found[0]), ["8.0 sass", "8.6 sass"]);
+    assert_eq!((found.len(), found[0].raw.as_str()), (1, "sm_80,sm_86"));
+    let found = lists(&["-arch", "compute_80", "-code", "compute_80"]);
+    assert_eq!(shown_entries(&found[0]), ["8.0 ptx"]);
 }
 
 #[test]

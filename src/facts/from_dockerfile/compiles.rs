@@ -208,7 +208,16 @@ fn python(
         .requirements
         .iter()
         .any(|requirement| matches!(requirement.source, RequirementSource::Vcs { .. }));
-    from_git.then(|| ("pip git+".to_owned(), false))
+    if from_git {
+        return Some(("pip git+".to_owned(), false));
+    }
+    // A folder is built before it is installed; whether it has native code is not seen.
+    let folder = install.requirements.iter().any(|requirement| {
+        matches!(requirement.source, RequirementSource::Path(_))
+            && requirement.wheel.is_none()
+            && !requirement.raw.contains(".whl")
+    });
+    folder.then(|| ("pip install of a folder".to_owned(), false))
 }
 
 #[cfg(test)]
@@ -231,6 +240,8 @@ mod tests {
         assert_eq!(signals("python3 setup.py install"), one("setup.py", false));
         assert_eq!(signals("pip wheel -w /w flash-attn"), one("pip wheel", false));
         assert_eq!(signals("pip install git+https://github.com/a/b"), one("pip git+", false));
+        assert_eq!(signals("pip install ."), one("pip install of a folder", false));
+        assert_eq!(signals("pip install -v -e /src"), one("pip install of a folder", false));
         assert_eq!(
             signals("pip install --no-build-isolation flash-attn"),
             one("pip --no-build-isolation", false)
@@ -283,6 +294,8 @@ mod tests {
             "gcc --version && cargo --version",
             "go mod download",
             "pip install torch",
+            "pip install /dist/x-1.0-py3-none-any.whl",
+            "pip install /dist/*.whl",
             "apt-get install -y gcc make cmake",
             "echo make > /x",
         ] {

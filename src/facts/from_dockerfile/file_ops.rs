@@ -1,6 +1,9 @@
 //! ln, cp, mv, install and rm on libraries and CUDA paths.
 
+use super::context_files::absolute;
 use super::executed::{Executed, Resolved};
+use super::packages::horizon;
+use super::steps::{self, Step, Workdirs};
 use super::{Extraction, glob};
 use crate::dockerfile::shell::Action;
 use crate::dockerfile::shell::tools::FileVerb;
@@ -14,20 +17,50 @@ const OF_INTEREST: &[&str] = &[
 
 /// Fills [`Facts::file_operations`].
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
+    let dirs = Workdirs::new(cx);
+    let mut found = Vec::new();
     for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
-        for (at, resolved) in executed.commands.iter().enumerate() {
-            facts.file_operations.extend(operation(cx, executed, at, resolved));
-        }
+        let mut at = 0;
+        steps::walk_texts(cx, &dirs, std::slice::from_ref(executed), &mut |step| {
+            found.extend(operation(cx, step, at));
+            at += 1;
+        });
     }
+    for operation in &mut found {
+        operation.undone |= is_stub(operation) && removed_later(cx, facts, operation);
+    }
+    facts.file_operations = found;
 }
 
-fn operation(
-    cx: &Extraction<'_>,
-    executed: &Executed,
-    at: usize,
-    resolved: &Resolved,
-) -> Option<FileOperation> {
-    let Action::Files(read) = &resolved.action else { return None };
+fn is_stub(operation: &FileOperation) -> bool {
+    operation.kind != FileOperationKind::Remove
+        && operation
+            .sources
+            .iter()
+            .any(|word| word.text.as_deref().is_some_and(|path| path.contains("/stubs/")))
+}
+
+/// Whether a later RUN of what is shipped removes what an operation makes.
+fn removed_later(cx: &Extraction<'_>, facts: &Facts, operation: &FileOperation) -> bool {
+    let Some(path) = operation.destination.as_ref().and_then(|word| word.text.as_deref()) else {
+        return false;
+    };
+    let made = made_paths(path, &operation.sources);
+    let later = horizon(facts, operation.stage);
+    let behind = |executed: &&Executed| {
+        executed.at_build()
+            && later.contains(&executed.stage)
+            && (executed.stage != operation.stage || executed.instruction > operation.instruction)
+    };
+    cx.executed.iter().filter(behind).any(|executed| {
+        cx.spend(executed.commands.len())
+            && executed.commands.iter().any(|command| made.iter().any(|made| removes(command, made)))
+    })
+}
+
+fn operation(cx: &Extraction<'_>, step: &Step<'_>, at: usize) -> Option<FileOperation> {
+    let Action::Files(read) = step.action else { return None };
+    let executed = step.executed;
     let kind = match read.verb {
         FileVerb::Link => FileOperationKind::Link,
         FileVerb::Copy | FileVerb::Install => FileOperationKind::Copy,
@@ -40,12 +73,16 @@ fn operation(
         return None;
     }
     let sources: Vec<Word> = read.sources.iter().map(|word| executed.word(word)).collect();
-    let destination = read.destination.as_ref().map(|word| executed.word(word));
-    let path = destination.as_ref().and_then(|word| word.text.as_deref());
-    let undone = path.is_some_and(|path| {
-        let made = made_paths(path, &sources);
-        made.iter().any(|made| cx.any_later(executed, at, |later| removes(later, made)))
-    });
+    let mut destination = read.destination.as_ref().map(|word| executed.word(word));
+    let mut made = Vec::new();
+    if let Some(path) = destination.as_mut().and_then(|word| word.text.as_mut()) {
+        made = made_paths(path, &sources);
+        if !path.starts_with('/') {
+            *path = absolute(step.directory, path);
+            made.extend(made_paths(path, &sources));
+        }
+    }
+    let undone = made.iter().any(|made| cx.any_later(executed, at, |later| removes(later, made)));
     Some(FileOperation {
         stage: executed.stage,
         kind,
@@ -53,7 +90,7 @@ fn operation(
         destination,
         undone,
         instruction: executed.instruction,
-        origin: executed.command_origin(&resolved.command),
+        origin: step.origin(),
     })
 }
 
@@ -113,6 +150,22 @@ mod tests {
             last.destination.as_ref().map(|word| at(&facts, &word.origin)),
             Some("/usr/lib/libcuda.so.1")
         );
+    }
+
+    #[test]
+    fn folders_and_later_removals_count() {
+        let facts = facts(
+            "FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nRUN cd /usr/lib && ln -s /usr/local/cuda/lib64/stubs/libcuda.so libcuda.so.1\nRUN make\nRUN rm -f /usr/lib/libcuda.so.1\nRUN ln -s /usr/local/cuda/lib64/stubs/libcuda.so /usr/lib/libcuda.so.1\n",
+        );
+        let found: Vec<_> = facts
+            .file_operations
+            .iter()
+            .filter(|operation| operation.kind == FileOperationKind::Link)
+            .map(|operation| {
+                (operation.destination.as_ref().and_then(|word| word.text.as_deref()), operation.undone)
+            })
+            .collect();
+        assert_eq!(found, [(Some("/usr/lib/libcuda.so.1"), true), (Some("/usr/lib/libcuda.so.1"), false)]);
     }
 
     #[test]

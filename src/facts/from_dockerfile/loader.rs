@@ -212,6 +212,18 @@ fn removes_compat(resolved: &Resolved) -> bool {
         })
 }
 
+/// The compat folder of a CUDA whose version is not known.
+const COMPAT_OF_SOME_CUDA: &str = "/usr/local/cuda-*/compat";
+
+/// Where a text holds `/usr/local/cuda-$(…)/compat` and nothing else: whatever the version, it is a compat folder.
+fn unknown_compat(text: &str) -> Option<Span> {
+    let start = text.len() - text.trim_start().len();
+    let path = text.trim();
+    let version = path.strip_prefix("/usr/local/cuda-")?;
+    let whole = version.starts_with(['$', '`']) && version.trim_end_matches('/').ends_with("/compat");
+    (whole && path.matches("/compat").count() == 1).then(|| Span::new(start, start + path.len()))
+}
+
 fn is_conf_file(path: &str) -> bool {
     path == "/etc/ld.so.conf" || path.starts_with("/etc/ld.so.conf.d/")
 }
@@ -248,6 +260,13 @@ fn directories(text: &str, lines: Vec<Span>) -> Vec<(Span, String)> {
     for line in lines {
         let content = text.get(line.start..line.end).unwrap_or_default();
         let content = content.split('#').next().unwrap_or_default();
+        if let Some(found) = unknown_compat(content) {
+            out.push((
+                Span::new(line.start + found.start, line.start + found.end),
+                COMPAT_OF_SOME_CUDA.to_owned(),
+            ));
+            continue;
+        }
         let mut at = line.start;
         for part in content.split_inclusive([' ', '\t', ':', ',', ';']) {
             let word = part.trim_end_matches([' ', '\t', ':', ',', ';']);
@@ -270,10 +289,17 @@ fn ldconfig_arguments(facts: &Facts, executed: &Executed, timeline: &Timeline<'_
             continue;
         }
         let moment = (executed.stage, executed.instruction, resolved.index);
-        for word in call.directories.iter().filter(|word| word.is_fully_literal()) {
+        for word in &call.directories {
+            let directory = match word.literal() {
+                Some(text) => text.to_owned(),
+                None if unknown_compat(word.raw.trim_matches(['"', '\''])).is_some() => {
+                    COMPAT_OF_SOME_CUDA.to_owned()
+                }
+                None => continue,
+            };
             found.push(LoaderEntry {
                 stage: executed.stage,
-                directory: word.text.clone(),
+                directory,
                 via: LoaderVia::LdconfigArgument,
                 survives: !timeline.rebuilt_without_arguments(moment, &later),
                 from_base: false,

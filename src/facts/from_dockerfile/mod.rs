@@ -2,6 +2,7 @@
 //! facts are extracted; one file per family.
 
 mod arch_lists;
+mod arch_lists_seen;
 mod base;
 mod base_env;
 mod base_os;
@@ -33,12 +34,13 @@ mod preferences;
 mod python;
 mod repositories;
 mod scripts;
-mod shipped;
+mod shipped_code;
+mod shipped_packages;
 mod source_builds;
 mod stages;
 mod steps;
 #[cfg(test)]
-mod testing;
+pub(in crate::facts) mod testing;
 mod unread;
 mod variables;
 mod words;
@@ -163,6 +165,7 @@ pub fn from_dockerfile(input: DockerfileInput<'_>, tables: &Tables, limits: &Lim
 
 /// All families of facts; later ones may read what earlier ones found.
 fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>) {
+    shipped_code::extract(cx, facts);
     commands::extract(cx, facts);
     installers::extract(cx, facts);
     packages::extract(cx, facts);
@@ -182,7 +185,8 @@ fn families(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec<Problem>)
     payload::extract(cx, facts);
     cuda_uses::extract(cx, facts);
     cuda_paths::extract(cx, facts);
-    shipped::extract(cx, facts);
+    shipped_packages::extract(cx, facts);
+    arch_lists_seen::extract(cx, facts);
 }
 
 /// Everything an extractor reads from.

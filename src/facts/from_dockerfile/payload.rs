@@ -3,6 +3,7 @@
 use crate::facts::wheels::is_gpu_distribution;
 use crate::facts::{
     BaseKind, CompileSignal, CondaPackage, Copy, CopyFrom, Facts, GpuPayload, PackageInstall, PayloadKind,
+    may_be_code,
 };
 
 use super::cuda_uses::{in_toolkit, runfile_version};
@@ -180,7 +181,7 @@ fn copied(copy: &Copy, facts: &Facts) -> Option<GpuPayload> {
         let library = file.contains(".so") || file.ends_with('*');
         let cuda_library = library && LIBRARY_FILES.iter().any(|stem| file.starts_with(stem));
         let toolkit = in_toolkit(path) && !path.contains("/stubs") && !path.contains("/compat");
-        let compiled = cuda_build && looks_compiled(path);
+        let compiled = cuda_build && may_be_code(path);
         (cuda_library || toolkit || compiled).then(|| GpuPayload {
             stage: copy.stage,
             kind: PayloadKind::Copied,
@@ -188,16 +189,6 @@ fn copied(copy: &Copy, facts: &Facts) -> Option<GpuPayload> {
             origin: word.origin.clone(),
         })
     })
-}
-
-/// Whether a path can hold compiled code: not one of the usual kinds of text and data.
-fn looks_compiled(path: &str) -> bool {
-    let file = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
-    let data = [
-        "txt", "md", "json", "yaml", "yml", "toml", "py", "sh", "cfg", "conf", "html", "css", "js", "csv",
-        "onnx", "pt", "pem", "crt", "lock", "proto", "h", "hpp", "cu", "cpp", "c",
-    ];
-    file.rsplit_once('.').is_none_or(|(_, extension)| !data.contains(&extension))
 }
 
 #[cfg(test)]

@@ -113,6 +113,7 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts, problems: &mut Vec
             env,
             shipped: shipped.get(stage.index).copied().unwrap_or(false),
             packages_shipped: false,
+            ships_code: false,
             used: stage.role != Role::Unused,
             after_from: Some(line_end.map_or(source.len(), |at| from.span.end + at + 1)),
             posix_shell: shell.posix,

@@ -102,6 +102,7 @@ fn stage(base: Base, env: Environment) -> Stage {
         env,
         shipped: true,
         packages_shipped: true,
+        ships_code: true,
         used: true,
         after_from: None,
         posix_shell: true,

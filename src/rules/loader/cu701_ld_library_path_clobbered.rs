@@ -53,7 +53,7 @@ impl Rule for LdLibraryPathClobbered {
     }
 }
 
-/// Directories of `previous` that `value` does not list.
+/// Directories of `previous` that `value` does not list. Stubs are for linking: that they go is right.
 fn lost(previous: &str, value: &str) -> Vec<String> {
     let clean = |directory: &str| directory.trim_end_matches('/').to_owned();
     let kept: Vec<String> = value.split(':').map(clean).collect();
@@ -61,7 +61,7 @@ fn lost(previous: &str, value: &str) -> Vec<String> {
         .split(':')
         .filter(|directory| !directory.is_empty())
         .map(clean)
-        .filter(|directory| !kept.contains(directory))
+        .filter(|directory| !kept.contains(directory) && !directory.ends_with("/stubs"))
         .collect();
     lost.dedup();
     lost

@@ -1,7 +1,7 @@
 //! CU707: a versioned CUDA folder that the stage does not have.
 
 use crate::diagnostics::{RuleId, Safety};
-use crate::facts::{BaseKind, InputKind, StageId};
+use crate::facts::{Base, BaseKind, FileOperationKind, InputKind, StageId};
 use crate::rules::support::written;
 use crate::rules::{Context, Rule, Sink};
 
@@ -24,9 +24,7 @@ impl Rule for CudaPathNonexistent {
         let mut seen: Vec<(StageId, String)> = Vec::new();
         for mention in facts.cuda_paths.iter().filter(|mention| !mention.guarded) {
             let Some(stage) = mention.in_stage else { continue };
-            let Some(base) = facts.base_of(stage).filter(|base| base.kind == BaseKind::Cuda) else {
-                continue;
-            };
+            let Some(base) = facts.base_of(stage).filter(|base| has_toolkit_folder(base)) else { continue };
             let Some(own) = base.cuda else { continue };
             let wanted = (mention.version.major, mention.version.minor);
             if wanted == (own.major, own.minor) || !facts.stage(mention.stage).is_some_and(|stage| stage.used)
@@ -44,8 +42,17 @@ impl Rule for CudaPathNonexistent {
                         && (used.version.major, used.version.minor) == wanted
                         && used.kind != crate::facts::CudaUseKind::Wheel
                 });
+            let made = facts.file_operations.iter().any(|operation| {
+                facts.inherits(stage, operation.stage)
+                    && operation.kind != FileOperationKind::Remove
+                    && operation.destination.as_ref().and_then(|word| word.text.as_deref()).is_some_and(
+                        |path| {
+                            path.trim_end_matches('/') == format!("/usr/local/cuda-{}.{}", wanted.0, wanted.1)
+                        },
+                    )
+            });
             let key = (mention.stage, mention.path.to_string());
-            if installed || seen.contains(&key) {
+            if installed || made || seen.contains(&key) {
                 continue;
             }
             seen.push(key);
@@ -73,4 +80,9 @@ impl Rule for CudaPathNonexistent {
             draft.emit();
         }
     }
+}
+
+/// Whether an image has its toolkit in /usr/local/cuda-X.Y: NVIDIA's own, and those that stand on its devel images.
+fn has_toolkit_folder(base: &Base) -> bool {
+    base.kind == BaseKind::Cuda || (base.kind == BaseKind::Framework && base.has_nvcc == Some(true))
 }

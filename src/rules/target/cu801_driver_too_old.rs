@@ -27,6 +27,7 @@ impl Rule for DriverTooOld {
             .iter()
             .filter(|used| {
                 cx.facts.is_shipped(used.stage)
+                    && cx.facts.ships_code(used.stage)
                     && !matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
             })
             .collect();
@@ -35,9 +36,9 @@ impl Rule for DriverTooOld {
         let judged = judge_versions(cx, uses.into_iter());
         let requirements = read(cx, false).map(|found| found.expressions).unwrap_or_default();
         // The newest version decides; an older one beside it fails for the same reason.
-        if let Some(worst) =
-            judged.iter().filter(|judged| !judged.failing.is_empty()).max_by_key(|judged| judged.used.version)
-        {
+        // Of several with the same minor version the first is named.
+        let failing_ones = judged.iter().rev().filter(|judged| !judged.failing.is_empty());
+        if let Some(worst) = failing_ones.max_by_key(|judged| judged.used.version.minor_only()) {
             let version = worst.used.version;
             let floor = least_driver(version, cx.tables);
             let from = floor.map_or_else(String::new, |floor| {

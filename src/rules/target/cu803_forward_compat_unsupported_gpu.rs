@@ -27,7 +27,9 @@ impl Rule for ForwardCompatUnsupportedGpu {
             .cuda
             .iter()
             .filter(|used| {
-                facts.is_shipped(used.stage) && !matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
+                facts.is_shipped(used.stage)
+                    && facts.ships_code(used.stage)
+                    && !matches!(used.kind, CudaUseKind::Wheel | CudaUseKind::Conda)
             })
             .max_by_key(|used| used.version);
         let Some(used) = newest else { return };

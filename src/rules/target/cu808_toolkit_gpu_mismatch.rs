@@ -3,7 +3,7 @@
 use crate::compat::SmTarget;
 use crate::compat::tables::Toolkit;
 use crate::diagnostics::RuleId;
-use crate::facts::{ArchList, Base, BaseKind};
+use crate::facts::{Compiler, Origin};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct ToolkitGpuMismatch;
@@ -22,26 +22,23 @@ impl Rule for ToolkitGpuMismatch {
         for list in
             facts.arch_lists.iter().filter(|list| facts.stage(list.stage).is_some_and(|stage| stage.used))
         {
-            let Some(base) = facts.base_of(list.stage).filter(|base| builds_with_own_toolkit(cx, list, base))
-            else {
-                continue;
-            };
-            let Some(toolkit) = base.cuda.and_then(|version| cx.tables.toolkits().closest(version)) else {
-                continue;
-            };
+            let Compiler::Known(version, brought) = facts.compiler(list.stage) else { continue };
+            let Some(toolkit) = cx.tables.toolkits().closest(version) else { continue };
+            let mut seen: Vec<&Origin> = Vec::new();
             for entry in &list.entries {
                 let Some(target) = entry.target else { continue };
-                // `a` and `f` need only their own toolkit; judging the base architecture is enough to be sure.
-                let plain = SmTarget { suffix: crate::compat::SmSuffix::None, ..target };
-                if toolkit.can_target(plain) || toolkit.can_target(target) {
+                // A name can stand for several architectures.
+                if can_target(toolkit, target) || seen.contains(&&entry.origin) {
                     continue;
                 }
-                out.finding(&entry.origin, message(toolkit, target))
-                    .related(&base.origin, "the toolkit")
-                    .help(if toolkit.is_too_old_for(target.cc) {
-                        "use a devel image of a newer CUDA, or drop the architecture"
-                    } else {
-                        "drop the architecture, or use an older CUDA"
+                seen.push(&entry.origin);
+                let lack = Lack::of(cx, toolkit, target);
+                out.finding(&entry.origin, message(toolkit, target, lack))
+                    .related(brought, "the toolkit")
+                    .help(match lack {
+                        Lack::TooNew => "use a devel image of a newer CUDA, or drop the architecture",
+                        Lack::Removed => "drop the architecture, or use an older CUDA",
+                        Lack::Unknown => "drop the architecture",
                     })
                     .emit();
             }
@@ -49,18 +46,39 @@ impl Rule for ToolkitGpuMismatch {
     }
 }
 
-/// Whether the compiler that the list is for is the base image's: no other toolkit is installed beside it.
-fn builds_with_own_toolkit(cx: &Context<'_>, list: &ArchList, base: &Base) -> bool {
-    let other = cx.facts.packages.iter().any(|package| {
-        cx.facts.inherits(list.stage, package.stage)
-            && ["cuda-nvcc", "cuda-toolkit", "cuda-compiler", "cuda-minimal-build"]
-                .iter()
-                .any(|stem| package.name.starts_with(stem))
-    });
-    base.kind == BaseKind::Cuda && base.has_nvcc == Some(true) && !other
+/// Why a toolkit does not compile for a target.
+#[derive(Clone, Copy)]
+enum Lack {
+    /// Later toolkits do.
+    TooNew,
+    /// Earlier ones did.
+    Removed,
+    /// None does.
+    Unknown,
 }
 
-fn message(toolkit: &Toolkit, target: SmTarget) -> String {
-    let why = if toolkit.is_too_old_for(target.cc) { "too new for it" } else { "removed from it" };
+impl Lack {
+    fn of(cx: &Context<'_>, toolkit: &Toolkit, target: SmTarget) -> Self {
+        let mut able = cx.tables.toolkits().all().iter().filter(|other| other.can_target(target));
+        match able.next() {
+            None => Self::Unknown,
+            Some(first) if first.version > toolkit.version => Self::TooNew,
+            Some(_) => Self::Removed,
+        }
+    }
+}
+
+/// Whether a toolkit compiles for a target; where its `a` and `f` targets are not known, by the architecture alone.
+fn can_target(toolkit: &Toolkit, target: SmTarget) -> bool {
+    let plain = SmTarget { suffix: crate::compat::SmSuffix::None, ..target };
+    toolkit.can_target(target) || (!toolkit.sm_verified && toolkit.can_target(plain))
+}
+
+fn message(toolkit: &Toolkit, target: SmTarget, lack: Lack) -> String {
+    let why = match lack {
+        Lack::TooNew => "too new for it",
+        Lack::Removed => "removed from it",
+        Lack::Unknown => "no toolkit does",
+    };
     format!("CUDA {} cannot compile for {} ({why})", toolkit.version.minor_only(), target.sm_name())
 }

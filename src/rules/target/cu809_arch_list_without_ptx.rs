@@ -1,7 +1,7 @@
 //! CU809: no PTX for the newest entry of a list of architectures.
 
 use crate::diagnostics::{RuleId, Safety, Severity};
-use crate::facts::{ArchList, ArchListKind, BaseKind};
+use crate::facts::{ArchList, ArchListKind, BaseKind, Facts};
 use crate::rules::{Context, Rule, Sink};
 
 pub(super) struct ArchListWithoutPtx;
@@ -17,14 +17,28 @@ impl Rule for ArchListWithoutPtx {
 
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
-        for list in
-            facts.arch_lists.iter().filter(|list| facts.stage(list.stage).is_some_and(|stage| stage.used))
-        {
+        let mut variants = Vec::new();
+        for list in facts.arch_lists.iter().filter(|list| list.compiled && is_kept(facts, list)) {
             let jetson = facts.base_of(list.stage).is_some_and(|base| base.kind == BaseKind::Jetson);
             if jetson || !ends_without_ptx(list) {
                 continue;
             }
-            let newest = list.entries.iter().filter_map(|entry| entry.target).map(|target| target.cc).max();
+            // The newest of the outputs that a stage makes for one architecture each speaks for all of them.
+            if list.variant && variants.contains(&list.stage) {
+                continue;
+            }
+            let same = |other: &&ArchList| {
+                *other == list || (list.variant && other.variant && other.stage == list.stage)
+            };
+            let together = || facts.arch_lists.iter().filter(same);
+            if list.variant {
+                variants.push(list.stage);
+                if !together().all(ends_without_ptx) {
+                    continue;
+                }
+            }
+            let entries = together().flat_map(|list| &list.entries);
+            let newest = entries.filter_map(|entry| entry.target).map(|target| target.cc).max();
             let Some(newest) = newest else { continue };
             let later = cx
                 .target
@@ -61,6 +75,11 @@ impl Rule for ArchListWithoutPtx {
             draft.emit();
         }
     }
+}
+
+/// Whether what a list's stage compiles is used, as far as is known: not one that only lends text or data.
+fn is_kept(facts: &Facts, list: &ArchList) -> bool {
+    facts.stage(list.stage).is_some_and(|stage| stage.ships_code || (stage.used && !stage.shipped))
 }
 
 /// Whether a list is known to its end, makes machine code only, and names every architecture by number.

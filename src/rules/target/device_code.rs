@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::compat::tables::image::Arch;
 use crate::compat::verdict::Ptx;
 use crate::compat::{CudaVersion, DeviceCode, SmSuffix, SmTarget};
-use crate::facts::{CudaUseKind, Origin, PythonRequirement};
+use crate::facts::{Compiler, CudaUseKind, Origin, PythonRequirement, StageId};
 use crate::rules::Context;
 
 /// A piece of device code that a GPU must find something in.
@@ -33,24 +33,39 @@ pub(super) fn all<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
     found
 }
 
-/// Lists of architectures of builds whose output is shipped.
+/// Lists of architectures of builds whose output is shipped. The outputs that a stage makes for one architecture each are
+/// one piece.
 fn lists<'a>(cx: &Context<'a>) -> Vec<Code<'a>> {
     let facts = cx.facts;
-    let mut found = Vec::new();
-    for list in facts.arch_lists.iter().filter(|list| list.complete && facts.is_shipped(list.stage)) {
+    let mut found: Vec<Code<'a>> = Vec::new();
+    let mut variants: Vec<(StageId, usize)> = Vec::new();
+    for list in
+        facts.arch_lists.iter().filter(|list| list.complete && list.compiled && facts.ships_code(list.stage))
+    {
         if list.entries.is_empty() || list.entries.iter().any(|entry| entry.target.is_none()) {
             continue;
         }
         let targets = |wanted: fn(&crate::facts::ArchEntry) -> bool| {
             list.entries.iter().filter(move |entry| wanted(entry)).filter_map(|entry| entry.target)
         };
-        let code = DeviceCode {
-            sass: targets(|entry| entry.sass).collect(),
-            ptx: targets(|entry| entry.ptx).map(|target| Ptx { target, isa: None }).collect(),
+        let sass = targets(|entry| entry.sass);
+        let ptx = targets(|entry| entry.ptx).map(|target| Ptx { target, isa: None });
+        if list.variant {
+            let known = variants.iter().find(|(stage, _)| *stage == list.stage).map(|(_, at)| *at);
+            if let Some(code) = known.and_then(|at| found.get_mut(at)) {
+                code.code.sass.extend(sass);
+                code.code.ptx.extend(ptx);
+                continue;
+            }
+            variants.push((list.stage, found.len()));
+        }
+        let toolkit = match facts.compiler(list.stage) {
+            Compiler::Known(version, _) => Some(version),
+            Compiler::Absent | Compiler::Unknown => facts.base_of(list.stage).and_then(|base| base.cuda),
         };
         found.push(Code {
-            code,
-            toolkit: facts.base_of(list.stage).and_then(|base| base.cuda),
+            code: DeviceCode { sass: sass.collect(), ptx: ptx.collect() },
+            toolkit,
             what: format!("`{}`", list.raw),
             origin: list.origin.clone(),
             built: true,

@@ -1,7 +1,7 @@
 //! The NVIDIA_REQUIRE_* of an image, as the container toolkit's hook would pass them on.
 
 use crate::compat::require::{HookOptions, read_environment};
-use crate::facts::{Origin, PayloadKind};
+use crate::facts::Origin;
 use crate::rules::Context;
 use crate::rules::support::effective_set;
 
@@ -52,7 +52,6 @@ pub(in crate::rules) fn read(cx: &Context<'_>, ignore_switch: bool) -> Option<Re
         None => variable.1.origin.clone(),
     };
     // A CUDA_VERSION of the author's own makes a requirement only for images that ask for GPUs at all.
-    let asked = variable.0 != "CUDA_VERSION"
-        || cx.facts.payload.iter().any(|payload| payload.kind != PayloadKind::Environment);
+    let asked = variable.0 != "CUDA_VERSION" || !cx.facts.payload.is_empty();
     asked.then_some(Requirements { expressions, origin })
 }
