@@ -1,7 +1,7 @@
 //! CU510: a package compiles kernels at run time, and the image has no C compiler.
 
 use super::{has_conda, has_package, shipped_python};
-use crate::diagnostics::RuleId;
+use crate::diagnostics::{RuleId, Severity};
 use crate::facts::{Facts, PackageManager, PythonRequirement, UnreadKind};
 use crate::rules::{Context, Rule, Sink};
 
@@ -65,7 +65,7 @@ impl Rule for TritonNeedsCompiler {
         {
             return;
         }
-        if recommended(facts) || unread(facts) {
+        if unread(facts) {
             return;
         }
         // torch depends on triton, so a lock file names it in every image with torch; that is no use of it.
@@ -77,6 +77,19 @@ impl Rule for TritonNeedsCompiler {
         else {
             return;
         };
+        if recommended(facts) {
+            out.finding(
+                &requirement.origin,
+                format!(
+                    "`{}` compiles kernels at run time; the C compiler it needs comes only as a package that apt recommends",
+                    requirement.name
+                ),
+            )
+            .severity(Severity::Info)
+            .help("name gcc and libc6-dev, so that --no-install-recommends does not take them away one day")
+            .emit();
+            return;
+        }
         out.finding(
             &requirement.origin,
             format!(
