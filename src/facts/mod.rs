@@ -33,7 +33,8 @@ pub use package::{
 };
 pub use stage::{Base, BaseKind, Flavour, Os, Stage, StageId};
 pub use statement::{
-    Command, CommandRole, Copy, CopyFrom, Export, ExportKind, FileOperation, FileOperationKind, Installer, Word,
+    Command, CommandRole, Copy, CopyFrom, Export, ExportKind, FileOperation, FileOperationKind, Installer,
+    Word,
 };
 
 /// What kind of input the facts were read from.

@@ -110,9 +110,10 @@ impl Installer {
     /// Whether an option is given, with or without a value.
     #[must_use]
     pub fn has(&self, flag: &str) -> bool {
-        self.args.iter().filter_map(|word| word.text.as_deref()).any(|text| {
-            text.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-        })
+        self.args
+            .iter()
+            .filter_map(|word| word.text.as_deref())
+            .any(|text| text.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
     }
 
     /// Whether it is the driver's own installer.

@@ -65,7 +65,11 @@ pub(super) fn heredocs<'t>(cx: &Extraction<'t>) -> Vec<HeredocFile<'t>> {
                 found.push(HeredocFile {
                     stage: StageId(stage),
                     instruction: index,
-                    path: if inside { format!("{folder}/{}", heredoc.delimiter) } else { destination.clone() },
+                    path: if inside {
+                        format!("{folder}/{}", heredoc.delimiter)
+                    } else {
+                        destination.clone()
+                    },
                     text: &heredoc.body.text,
                     origin: cx.origin(owner.span),
                 });

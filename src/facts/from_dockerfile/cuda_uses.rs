@@ -2,9 +2,7 @@
 
 use crate::compat::CudaVersion;
 use crate::facts::wheels::{WheelCuda, cuda_of_requirement};
-use crate::facts::{
-    CondaPackage, Copy, CopyFrom, CudaUse, CudaUseKind, Facts, Installer, PackageInstall,
-};
+use crate::facts::{CondaPackage, Copy, CopyFrom, CudaUse, CudaUseKind, Facts, Installer, PackageInstall};
 
 use super::Extraction;
 

@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_download_may_have_another_name() {
-        let url = format!("https://developer.download.nvidia.com/compute/cuda/12.4.1/local_installers/{CUDA}");
+        let url =
+            format!("https://developer.download.nvidia.com/compute/cuda/12.4.1/local_installers/{CUDA}");
         let found = names(&format!(
             "FROM ubuntu:22.04 AS a\nARG U={url}\nRUN wget -O c.run {url} && sh c.run --silent\nRUN curl -o /tmp/i $U\nRUN chmod +x /tmp/i && /tmp/i --silent\nRUN wget $U && sh $(basename $U) --silent && sh ${{U##*/}}\nADD {url} /opt/x.run\nRUN /opt/x.run\nRUN sh other.run\nFROM a\nRUN bash c.run\nFROM ubuntu:22.04\nRUN bash c.run\n"
         ));

@@ -35,8 +35,10 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
             }
             match call.action {
                 PackageAction::Install => {
-                    let installs =
-                        call.packages.iter().filter(|word| !word.inverted && (!word.group || is_module(word)));
+                    let installs = call
+                        .packages
+                        .iter()
+                        .filter(|word| !word.inverted && (!word.group || is_module(word)));
                     facts.packages.extend(installs.filter_map(|word| install(cx, executed, at, call, word)));
                 }
                 PackageAction::Upgrade | PackageAction::DistUpgrade if call.packages.is_empty() => {

@@ -36,9 +36,10 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         return;
     }
     let mut packages = std::mem::take(&mut facts.packages);
-    for package in packages.iter_mut().filter(|package| {
-        package.manager == PackageManager::Apt && !package.pinned && cx.spend(pins.len())
-    }) {
+    for package in packages
+        .iter_mut()
+        .filter(|package| package.manager == PackageManager::Apt && !package.pinned && cx.spend(pins.len()))
+    {
         package.pinned = pins.iter().any(|pins| {
             facts.inherits(package.stage, pins.stage)
                 && pins.instruction <= package.instruction
@@ -69,16 +70,21 @@ fn run_texts(cx: &Extraction<'_>, written: &mut Written, pins: &mut Vec<Pins>) {
         let (stage, instruction) = (executed.stage, executed.instruction);
         for write in writes(&executed.script) {
             if is_preferences(&write.target.text) {
-                let entry = written.entry((stage, write.target.text.clone())).or_insert((instruction, Vec::new()));
+                let entry =
+                    written.entry((stage, write.target.text.clone())).or_insert((instruction, Vec::new()));
                 for word in &write.text {
                     let found = lines(word, write.escapes);
-                    entry.1.extend(found.iter().filter_map(|line| Some(word.text.get(line.start..line.end)?.to_owned())));
+                    entry.1.extend(
+                        found.iter().filter_map(|line| Some(word.text.get(line.start..line.end)?.to_owned())),
+                    );
                 }
             }
         }
         for resolved in &executed.commands {
             let (to, from): (_, Vec<&str>) = match &resolved.action {
-                Action::Files(operation) if matches!(operation.verb, FileVerb::Move | FileVerb::Copy | FileVerb::Install) => {
+                Action::Files(operation)
+                    if matches!(operation.verb, FileVerb::Move | FileVerb::Copy | FileVerb::Install) =>
+                {
                     let from = operation.sources.iter().map(|word| word.text.as_str());
                     (operation.destination.as_ref(), from.collect())
                 }
@@ -87,7 +93,9 @@ fn run_texts(cx: &Extraction<'_>, written: &mut Written, pins: &mut Vec<Pins>) {
                 }
                 _ => continue,
             };
-            let Some(to) = to.map(|word| word.text.as_str()).filter(|to| is_preferences(to)) else { continue };
+            let Some(to) = to.map(|word| word.text.as_str()).filter(|to| is_preferences(to)) else {
+                continue;
+            };
             if !prefers_repository(to) && !from.iter().any(|from| prefers_repository(from)) {
                 pins.push(unknown(stage, instruction));
             }
@@ -165,7 +173,9 @@ mod tests {
         let from = "FROM ubuntu:22.04\n";
         let file = "/etc/apt/preferences.d/cuda";
         for step in [
-            format!("RUN printf 'Package: cuda-toolkit*\\nPin: version 12.4.1-1\\nPin-Priority: 1001\\n' > {file}"),
+            format!(
+                "RUN printf 'Package: cuda-toolkit*\\nPin: version 12.4.1-1\\nPin-Priority: 1001\\n' > {file}"
+            ),
             format!("RUN echo 'Package: cuda-*' > {file} && echo 'Pin: version 12.4.*' >> {file}"),
             format!("COPY <<EOF {file}\nPackage: *\nPin: version 12.4.1-1\nEOF"),
             format!("COPY cuda.pref {file}"),
@@ -185,7 +195,8 @@ mod tests {
 
     #[test]
     fn a_file_of_the_context_is_read() {
-        let text = "FROM ubuntu:22.04\nCOPY p /etc/apt/preferences.d/\nRUN apt-get install -y cuda-toolkit gcc\n";
+        let text =
+            "FROM ubuntu:22.04\nCOPY p /etc/apt/preferences.d/\nRUN apt-get install -y cuda-toolkit gcc\n";
         let facts = facts_in(text, &[("p", "Package: cuda-toolkit\nPin: version 12.4.1-1\n")]);
         assert_eq!(facts.packages.iter().map(|package| package.pinned).collect::<Vec<_>>(), [true, false]);
     }

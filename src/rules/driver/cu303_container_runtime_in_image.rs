@@ -93,7 +93,9 @@ fn runs_containers(facts: &Facts) -> bool {
         };
         // The client alone talks to the engine of the host.
         let client = |word: &Word| {
-            word.text.as_deref().is_some_and(|path| path.ends_with("/docker") || path.contains("/cli-plugins"))
+            word.text
+                .as_deref()
+                .is_some_and(|path| path.ends_with("/docker") || path.contains("/cli-plugins"))
         };
         (image.is_some_and(is_engine) && !copy.sources.iter().all(client))
             || copy.sources.iter().any(|word| SCRIPTS.iter().any(|script| word.raw.contains(script)))

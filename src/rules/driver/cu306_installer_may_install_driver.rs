@@ -19,8 +19,7 @@ impl Rule for InstallerMayInstallDriver {
     fn check(&self, cx: &Context<'_>, out: &mut Sink<'_>) {
         let facts = cx.facts;
         let containers = super::names::DriverContainers::of(facts);
-        let shipped =
-            |stage: StageId| facts.in_final_lineage(stage) && !containers.has(facts, stage);
+        let shipped = |stage: StageId| facts.in_final_lineage(stage) && !containers.has(facts, stage);
         for installer in facts.installers.iter().filter(|installer| shipped(installer.stage)) {
             judge_runfile(installer, out);
         }

@@ -124,7 +124,9 @@ fn misnamed_links(facts: &Facts, out: &mut Sink<'_>) {
                 is.stem, is.major, named.major
             ),
         )
-        .help("install the library of the release that the program was built for, or the program for this one")
+        .help(
+            "install the library of the release that the program was built for, or the program for this one",
+        )
         .emit();
     }
 }
