@@ -84,7 +84,9 @@ pub(super) fn aim(
         (None, None) if host == HostProfile::Jetson => "arm64",
         (None, None) => "amd64",
     };
-    Ok(Aim { target: Target::new(pools, host, architecture), notes })
+    let platform_given =
+        platform.is_some() || config.is_some_and(|config| config.config.target.platform.is_some());
+    Ok(Aim { target: Target::new(pools, host, architecture).with_platform_given(platform_given), notes })
 }
 
 /// The pool that `--driver` and `--gpu`, or the same keys of `[target]`, name; else the fleet that `[target]` names.

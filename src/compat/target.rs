@@ -48,13 +48,26 @@ pub struct Target {
     pools: Vec<Pool>,
     host: HostProfile,
     architecture: String,
+    platform_given: bool,
 }
 
 impl Target {
     /// Puts a target together; `architecture` is docker's word for the platform's (`amd64`, `arm64`).
     #[must_use]
     pub fn new(pools: Vec<Pool>, host: HostProfile, architecture: impl Into<String>) -> Self {
-        Self { pools, host, architecture: architecture.into() }
+        Self { pools, host, architecture: architecture.into(), platform_given: false }
+    }
+
+    /// Notes that the architecture was asked for, not taken for lack of anything else.
+    #[must_use]
+    pub fn with_platform_given(self, platform_given: bool) -> Self {
+        Self { platform_given, ..self }
+    }
+
+    /// Whether the architecture was asked for.
+    #[must_use]
+    pub fn platform_given(&self) -> bool {
+        self.platform_given
     }
 
     /// The pools.

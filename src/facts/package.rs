@@ -222,6 +222,10 @@ pub struct RepositoryUse {
     pub instruction: usize,
     /// The URL, key id or flag.
     pub origin: Origin,
+    /// The word `apt-key`, where that takes the key.
+    pub apt_key: Option<Origin>,
+    /// The option that switches verification off, where one does.
+    pub unverified_by: Option<Origin>,
     /// The whole command.
     pub command: Origin,
 }

@@ -111,7 +111,8 @@ pub fn options(block: &Block) -> Options {
         .collect();
     Options {
         tables: Arc::new(tables.clone()),
-        target: Target::new(pools, host, platform.architecture.clone()),
+        target: Target::new(pools, host, platform.architecture.clone())
+            .with_platform_given(block.value("platform").is_some()),
         limits: Limits::default(),
         build: BuildOptions {
             build_args,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Extraction;
 use super::steps::{self, Step, Workdirs};
-use crate::dockerfile::shell::Action;
+use crate::dockerfile::shell::{Action, GroupKind};
 use crate::facts::{Facts, GpuQuery, Origin};
 
 /// Programs that need the driver.
@@ -41,11 +41,14 @@ const ANSWERING_CALLS: &[&str] = &[
     "jax.default_backend",
 ];
 
+/// How many groups around a command are looked at for a function.
+const GROUPS: usize = 64;
+
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     let dirs = Workdirs::new(cx);
     let mut found = Vec::new();
     steps::walk(cx, &dirs, |step| {
-        if !step.at_build() {
+        if !step.at_build() || in_uncalled_function(cx, step) {
             return;
         }
         if let Some((what, origin)) = query_of(step) {
@@ -59,6 +62,33 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
         }
     });
     facts.gpu_queries.extend(found);
+}
+
+/// Whether a command stands in a function that nothing in its text calls.
+fn in_uncalled_function(cx: &Extraction<'_>, step: &Step<'_>) -> bool {
+    let command = step.command();
+    if !command.context.function {
+        return false;
+    }
+    let script = &step.executed.script;
+    let mut group = command.group;
+    // Groups nest as deep as the scanner lets them; a bound keeps the walk short all the same.
+    for _ in 0..GROUPS {
+        let Some(found) = group.and_then(|at| script.groups.get(at)) else { return false };
+        if let GroupKind::Function(name) = &found.kind {
+            let called = !cx.spend(script.commands.len())
+                || script.commands.iter().any(|other| {
+                    let program = other.program().map(|program| program.name);
+                    // A program that is not known may be the function, and `trap` names it in a word.
+                    program.is_some_and(|program| program.is_empty() || program == name)
+                        || (program == Some("trap")
+                            && other.words.iter().any(|word| word.text.contains(name.as_str())))
+                });
+            return !called;
+        }
+        group = found.parent;
+    }
+    false
 }
 
 /// What a command asks, and the word that asks it.

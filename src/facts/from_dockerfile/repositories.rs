@@ -1,12 +1,13 @@
 //! Uses of NVIDIA's package repositories and keys: sources, keys, downloads, and how verification is switched off.
 
-use super::Extraction;
+use super::copies::HeredocFile;
 use super::executed::{Executed, Resolved};
 use super::exports::lines;
+use super::{Extraction, copies};
 use crate::dockerfile::shell::tools::files::{FileWrite, writes};
 use crate::dockerfile::shell::tools::{Download, PackageAction, PackageCommand, RepositoryCommand};
 use crate::dockerfile::shell::{Action, Word as ShellWord};
-use crate::facts::{Facts, Origin, RepositoryUse, RepositoryUseKind as Kind, StageId};
+use crate::facts::{CopyFrom, Facts, Origin, RepositoryUse, RepositoryUseKind as Kind, StageId};
 use crate::span::Span;
 
 /// Hosts that serve NVIDIA's packages.
@@ -34,9 +35,10 @@ const WALK: usize = 32;
 /// Fills [`Facts::repositories`].
 pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
     let mut found = Vec::new();
+    let mut copied_keys = Vec::new();
     for executed in cx.executed.iter().filter(|executed| executed.at_build()) {
         for resolved in &executed.commands {
-            Reader { cx, executed, resolved, found: &mut found }.read();
+            Reader { cx, facts, executed, resolved, found: &mut found, copied_keys: &mut copied_keys }.read();
         }
         for write in writes(&executed.script) {
             written_source(executed, &write, &mut found);
@@ -55,11 +57,32 @@ pub(super) fn extract(cx: &Extraction<'_>, facts: &mut Facts) {
                     dynamic,
                     instruction: copy.instruction,
                     origin: word.origin.clone(),
+                    apt_key: None,
+                    unverified_by: None,
                     command: copy.origin.clone(),
                 });
             }
         }
     }
+    for file in copies::heredocs(cx).into_iter().filter(|file| is_source_file(&file.path)) {
+        copied_source(cx, &file, &mut found);
+    }
+    // A key file of the context is NVIDIA's where its name says so or no other key is taken, and a source of NVIDIA's follows.
+    let alone = copied_keys.len() == 1;
+    copied_keys.retain(|key| {
+        let named = ["nvidia", "cuda"].iter().any(|name| key.url.to_ascii_lowercase().contains(name));
+        let source = |other: &RepositoryUse| {
+            other.kind == Kind::Source
+                && other.instruction >= key.instruction
+                && facts.inherits(other.stage, key.stage)
+        };
+        let other_key =
+            |other: &RepositoryUse| matches!(other.kind, Kind::Key | Kind::Keyring | Kind::AptKey);
+        (named || (alone && !found.iter().any(other_key)))
+            && cx.spend(found.len())
+            && found.iter().any(source)
+    });
+    found.append(&mut copied_keys);
     found.sort_by_key(|found| (found.stage, found.instruction, start_of(&found.origin)));
     found.dedup();
     facts.repositories = found;
@@ -78,10 +101,15 @@ fn is_nvidia_key(id: &str) -> bool {
     KEYS.iter().any(|key| id.ends_with(key) || id.contains(&format!("{key}.pub")))
 }
 
+/// The last part of a path or address.
+fn last_part(url: &str) -> &str {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// What an address is for, by its last part.
 fn kind_of_url(url: &str) -> Kind {
-    let path = url.split(['?', '#']).next().unwrap_or(url);
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = last_part(url);
     if name.starts_with("cuda-keyring") {
         Kind::Keyring
     } else if name.ends_with(".repo") || name.ends_with(".list") || name.ends_with(".sources") {
@@ -103,8 +131,11 @@ fn insecure_scheme(url: &str) -> Vec<String> {
 struct Reader<'c, 'f> {
     cx: &'c Extraction<'c>,
     executed: &'c Executed,
+    facts: &'c Facts,
     resolved: &'c Resolved,
     found: &'f mut Vec<RepositoryUse>,
+    /// Uses of apt-key with a file that COPY brings: whose key it is has to be seen elsewhere.
+    copied_keys: &'f mut Vec<RepositoryUse>,
 }
 
 impl Reader<'_, '_> {
@@ -130,7 +161,25 @@ impl Reader<'_, '_> {
     }
 
     fn push_url(&mut self, kind: Kind, url: String, dynamic: bool, origin: Origin, unverified: Vec<String>) {
-        self.found.push(RepositoryUse {
+        let found = self.use_of(kind, url, dynamic, origin, unverified);
+        self.found.push(found);
+    }
+
+    /// The place of the program's name.
+    fn program_origin(&self) -> Option<Origin> {
+        self.resolved.command.program().map(|program| self.executed.origin_of(program.word.span))
+    }
+
+    fn use_of(
+        &self,
+        kind: Kind,
+        url: String,
+        dynamic: bool,
+        origin: Origin,
+        unverified: Vec<String>,
+    ) -> RepositoryUse {
+        let here = matches!(self.resolved.action, Action::Repository(_)) && kind == Kind::AptKey;
+        RepositoryUse {
             stage: self.executed.stage,
             kind,
             url,
@@ -138,8 +187,10 @@ impl Reader<'_, '_> {
             dynamic,
             instruction: self.executed.instruction,
             origin,
+            apt_key: if here { self.program_origin() } else { None },
+            unverified_by: None,
             command: self.executed.command_origin(&self.resolved.command),
-        });
+        }
     }
 
     fn repository(&mut self, command: &RepositoryCommand) {
@@ -150,6 +201,13 @@ impl Reader<'_, '_> {
                 } else if let Some(url) = self.downloaded_as(&file.text) {
                     let origin = self.executed.origin_of(file.span);
                     self.push_url(Kind::AptKey, url, false, origin, Vec::new());
+                } else if self.fetched_before(&file.text) {
+                    // The address was told of where it was fetched.
+                    self.push(Kind::AptKey, file, Vec::new());
+                } else if self.copied_before(&file.text) {
+                    let origin = self.executed.origin_of(file.span);
+                    let found = self.use_of(Kind::AptKey, file.text.clone(), false, origin, Vec::new());
+                    self.copied_keys.push(found);
                 }
             }
             // From standard input: the download in front of the pipe tells it.
@@ -205,23 +263,73 @@ impl Reader<'_, '_> {
         })
     }
 
+    /// Whether an earlier RUN or ADD of the lineage fetched a file of this name from NVIDIA.
+    fn fetched_before(&self, file: &str) -> bool {
+        let Some(name) = file.rsplit('/').next().filter(|name| !name.is_empty()) else { return false };
+        let (stage, instruction) = (self.executed.stage, self.executed.instruction);
+        let earlier = |other: StageId, at: usize| at < instruction && self.facts.inherits(stage, other);
+        let added = self.facts.copies.iter().filter(|copy| copy.add && earlier(copy.stage, copy.instruction));
+        let mut added = added.filter_map(|copy| match copy.sources.as_slice() {
+            [source] => {
+                let url = source.text.as_deref().filter(|url| is_nvidia(url))?;
+                let to = copy.destination.text.as_deref()?.rsplit('/').next()?;
+                Some(if to.is_empty() { last_part(url) } else { to })
+            }
+            _ => None,
+        });
+        if added.any(|added| added == name) {
+            return true;
+        }
+        let texts = || {
+            let all = self.cx.executed.iter().filter(|executed| executed.at_build());
+            all.filter(|executed| earlier(executed.stage, executed.instruction))
+        };
+        let commands = texts().map(|executed| executed.commands.len()).sum();
+        self.cx.spend(commands)
+            && texts().flat_map(|executed| &executed.commands).any(|other| {
+                let Action::Download(download) = &other.action else { return false };
+                let mut urls = download.urls.iter().filter(|url| is_nvidia(&url.text));
+                urls.any(|url| file_of(download, url) == Some(name))
+            })
+    }
+
+    /// Whether an earlier COPY of the lineage brings a file of this name from the context.
+    fn copied_before(&self, file: &str) -> bool {
+        let name = last_part(file);
+        self.facts.copies.iter().any(|copy| {
+            copy.from == CopyFrom::Context
+                && copy.instruction < self.executed.instruction
+                && self.facts.inherits(self.executed.stage, copy.stage)
+                && copy.sources.iter().chain([&copy.destination]).any(|word| last_part(&word.raw) == name)
+        })
+    }
+
     fn download(&mut self, download: &Download) {
         let piped_to = self.piped_to();
         for url in download.urls.iter().filter(|url| is_nvidia(&url.text)) {
-            let kind = match piped_to {
-                Some(kind) => kind,
+            let kind = match &piped_to {
+                Some((kind, _)) => *kind,
                 // apt-key is told of the file later.
                 None if self.added_by_apt_key(download, url) => continue,
                 None => kind_of_url(&url.text),
             };
             let mut unverified = insecure_scheme(&url.text);
+            let mut off = None;
             if download.insecure {
-                let flags = download.flags.iter().map(|flag| flag.name.as_str());
-                let mut flags =
-                    flags.filter(|name| matches!(*name, "-k" | "--insecure" | "--no-check-certificate"));
-                unverified.extend(flags.next().map(str::to_owned));
+                let mut flags = download.flags.iter().filter(|flag| {
+                    matches!(flag.name.as_str(), "-k" | "--insecure" | "--no-check-certificate")
+                });
+                off = flags.next();
+                unverified.extend(off.map(|flag| flag.name.clone()));
             }
             self.push(kind, url, unverified);
+            if let Some(found) = self.found.last_mut() {
+                found.unverified_by = off.map(|flag| self.executed.origin_of(flag.span));
+                found.apt_key = piped_to
+                    .as_ref()
+                    .filter(|(kind, _)| *kind == Kind::AptKey)
+                    .and_then(|(_, at)| at.clone());
+            }
         }
     }
 
@@ -235,8 +343,8 @@ impl Reader<'_, '_> {
             })
     }
 
-    /// What a later command of the pipeline does with the download.
-    fn piped_to(&self) -> Option<Kind> {
+    /// What a later command of the pipeline does with the download, and where its program stands.
+    fn piped_to(&self) -> Option<(Kind, Option<Origin>)> {
         let command = &self.resolved.command;
         if !command.separator_after.is_pipe() {
             return None;
@@ -247,10 +355,14 @@ impl Reader<'_, '_> {
             other.command.pipeline == command.pipeline
                 && other.command.pipeline_index > command.pipeline_index
         });
-        later.find_map(|other| match &other.action {
-            Action::Repository(RepositoryCommand::AptKeyAdd { .. }) => Some(Kind::AptKey),
-            Action::Repository(RepositoryCommand::Dearmor { .. }) => Some(Kind::Key),
-            _ => None,
+        later.find_map(|other| {
+            let kind = match &other.action {
+                Action::Repository(RepositoryCommand::AptKeyAdd { .. }) => Kind::AptKey,
+                Action::Repository(RepositoryCommand::Dearmor { .. }) => Kind::Key,
+                _ => return None,
+            };
+            let program = other.command.program();
+            Some((kind, program.map(|program| self.executed.origin_of(program.word.span))))
         })
     }
 
@@ -340,14 +452,32 @@ fn source_in_line(
     found: &mut Vec<RepositoryUse>,
 ) {
     let text = word.text.get(line.start..line.end).unwrap_or_default();
-    let Some(start) = text.find("http://").or_else(|| text.find("https://")) else { return };
-    let rest = text.get(start..).unwrap_or_default();
-    let end = url_end(rest);
-    let url = rest.get(..end).unwrap_or_default();
+    let Some((url, at)) = source_url(text) else { return };
+    found.push(RepositoryUse {
+        stage: place.stage,
+        kind: Kind::Source,
+        url: url.to_owned(),
+        unverified: source_unverified(url, around),
+        dynamic: url.contains(['$', '`']) || word.raw_holds_variable(url),
+        instruction: place.instruction,
+        origin: executed.part_origin(word, line.start + at..line.start + at + url.len()),
+        apt_key: None,
+        unverified_by: None,
+        command: place.command.clone(),
+    });
+}
+
+/// The address of NVIDIA's in a line of a source file, and its offset.
+fn source_url(text: &str) -> Option<(&str, usize)> {
+    let start = text.find("http://").or_else(|| text.find("https://"))?;
+    let rest = text.get(start..)?;
+    let url = rest.get(..url_end(rest))?;
     // The key of a .repo file is not a source of its own.
-    if !is_nvidia(url) || text.trim_start().starts_with("gpgkey") {
-        return;
-    }
+    (is_nvidia(url) && !text.trim_start().starts_with("gpgkey")).then_some((url, start))
+}
+
+/// How the verification of a source is switched off; `around` is the text that options may stand in.
+fn source_unverified(url: &str, around: &str) -> Vec<String> {
     let mut unverified = insecure_scheme(url);
     let around = around.to_ascii_lowercase();
     for sign in ["trusted=yes", "allow-insecure=yes", "gpgcheck=0"] {
@@ -357,17 +487,36 @@ fn source_in_line(
             unverified.push(sign.to_owned());
         }
     }
-    let range = line.start + start..line.start + start + end;
-    found.push(RepositoryUse {
-        stage: place.stage,
-        kind: Kind::Source,
-        url: url.to_owned(),
-        unverified,
-        dynamic: url.contains(['$', '`']) || word.raw_holds_variable(url),
-        instruction: place.instruction,
-        origin: executed.part_origin(word, range),
-        command: place.command.clone(),
-    });
+    unverified
+}
+
+/// Sources in a file that COPY writes from a heredoc.
+fn copied_source(cx: &Extraction<'_>, file: &HeredocFile<'_>, found: &mut Vec<RepositoryUse>) {
+    let all = file.text.text.as_str();
+    let mut start = 0;
+    for line in all.split_inclusive('\n') {
+        let begin = start;
+        start += line.len();
+        if line.trim_start().starts_with('#') {
+            continue;
+        }
+        let Some((url, at)) = source_url(line) else { continue };
+        // One line of a .list is a whole source; .repo and .sources files give options on lines of their own.
+        let around = if file.path.ends_with(".list") { line } else { all };
+        let origin = cx.origin(file.text.source_span(begin + at..begin + at + url.len()));
+        found.push(RepositoryUse {
+            stage: file.stage,
+            kind: Kind::Source,
+            url: url.to_owned(),
+            unverified: source_unverified(url, around),
+            dynamic: url.contains('$'),
+            instruction: file.instruction,
+            origin,
+            apt_key: None,
+            unverified_by: None,
+            command: file.origin.clone(),
+        });
+    }
 }
 
 /// The end of an address: at a blank or quote that is not inside `$(…)` or `${…}`.
@@ -454,6 +603,58 @@ mod tests {
         assert_eq!(
             at(&facts, &facts.repositories[0].origin),
             "http://developer.download.nvidia.com/compute/cuda/repos/ubuntu2004/x86_64"
+        );
+    }
+
+    #[test]
+    fn a_key_file_may_come_from_elsewhere() {
+        let apt_keys = |text: &str| -> Vec<String> {
+            let facts = facts(text);
+            let keys = facts.repositories.iter().filter(|found| found.kind == Kind::AptKey);
+            keys.map(|found| at(&facts, found.apt_key.as_ref().unwrap()).to_owned()).collect()
+        };
+        let source = format!("RUN echo \"deb {REPO} /\" > /etc/apt/sources.list.d/cuda.list\n");
+        for text in [
+            "ADD https://nvidia.github.io/libnvidia-container/gpgkey /tmp/n.gpg\nRUN apt-key add /tmp/n.gpg\n".to_owned(),
+            format!("RUN wget -O /tmp/n.pub {REPO}/3bf863cc.pub\nRUN sudo apt-key add /tmp/n.pub\n"),
+            format!("COPY keys/n.gpg /tmp/\nRUN apt-key add /tmp/n.gpg\n{source}"),
+            format!("RUN curl -fsSL {REPO}/3bf863cc.pub \\\n | apt-key add -\n"),
+            format!("RUN apt-key adv \\\n --fetch-keys {REPO}/3bf863cc.pub\n"),
+        ] {
+            assert_eq!(apt_keys(&format!("FROM ubuntu:20.04\n{text}")), ["apt-key"], "{text}");
+        }
+        for text in [
+            "COPY keys/n.gpg /tmp/\nRUN apt-key add /tmp/n.gpg\n".to_owned(),
+            format!("COPY d.gpg e.gpg /tmp/\nRUN apt-key add /tmp/d.gpg && apt-key add /tmp/e.gpg\n{source}"),
+            "ADD https://example.com/key /tmp/n.gpg\nRUN apt-key add /tmp/n.gpg\n".to_owned(),
+        ] {
+            assert!(apt_keys(&format!("FROM ubuntu:20.04\n{text}")).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sources_are_found_in_copied_heredocs() {
+        let facts = facts(
+            "FROM ubuntu:22.04\nCOPY <<EOF /etc/apt/sources.list.d/cuda.list\ndeb [trusted=yes] http://developer.download.nvidia.com/compute/cuda/repos/ubuntu2004/x86_64 /\n# deb https://nvidia.github.io/x /\ndeb https://developer.download.nvidia.com/compute/machine-learning/repos/ubuntu2004/x86_64 /\nEOF\nCOPY <<EOF /etc/yum.repos.d/cuda.repo\n[cuda]\nbaseurl=https://developer.download.nvidia.com/compute/cuda/repos/rhel9/x86_64\ngpgcheck=0\nEOF\n",
+        );
+        let found: Vec<_> =
+            facts.repositories.iter().map(|r| (at(&facts, &r.origin), r.unverified.join(" "))).collect();
+        assert_eq!(
+            found,
+            [
+                (
+                    "http://developer.download.nvidia.com/compute/cuda/repos/ubuntu2004/x86_64",
+                    "http trusted=yes".to_owned()
+                ),
+                (
+                    "https://developer.download.nvidia.com/compute/machine-learning/repos/ubuntu2004/x86_64",
+                    String::new()
+                ),
+                (
+                    "https://developer.download.nvidia.com/compute/cuda/repos/rhel9/x86_64",
+                    "gpgcheck=0".to_owned()
+                ),
+            ]
         );
     }
 

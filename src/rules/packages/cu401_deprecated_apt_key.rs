@@ -29,7 +29,7 @@ impl Rule for DeprecatedAptKey {
             } else {
                 "apt-key, used for a key of NVIDIA's, is deprecated and gone from new distributions"
             };
-            out.finding(&repository.origin, message)
+            out.finding(repository.apt_key.as_ref().unwrap_or(&repository.origin), message)
                 .severity(if gone { Severity::Error } else { Severity::Warning })
                 .help(
                     "install the package cuda-keyring, or store the key in a file and name it with signed-by",

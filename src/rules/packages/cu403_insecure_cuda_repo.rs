@@ -19,9 +19,13 @@ impl Rule for InsecureCudaRepo {
         for repository in cx.facts.repositories.iter().filter(|repository| !repository.unverified.is_empty())
         {
             let how: Vec<String> = repository.unverified.iter().map(|how| format!("`{how}`")).collect();
+            // Where an option is all that is wrong, it is the offending word.
+            let only_option = repository.unverified.iter().all(|how| how.starts_with('-'));
+            let place =
+                repository.unverified_by.as_ref().filter(|_| only_option).unwrap_or(&repository.origin);
             let mut draft = out
                 .finding(
-                    &repository.origin,
+                    place,
                     format!("NVIDIA packages are fetched without verification ({})", how.join(", ")),
                 )
                 .help("use https and the signed repository: install the package cuda-keyring");

@@ -48,9 +48,15 @@ impl Rule for CudaRepoMismatch {
             // Without `--platform` the build machine decides, and that may well be an Arm server.
             let platform = match own_platform(facts, repository.stage) {
                 Some(platform) => platform,
-                None if cx.target.architecture() == "arm64" => "arm64",
+                None if cx.target.architecture() == "arm64" || cx.target.platform_given() => {
+                    cx.target.architecture()
+                }
                 None => continue,
             };
+            // A stage of another architecture that this target does not need is not built.
+            if !facts.stage(repository.stage).is_some_and(|stage| stage.used) {
+                continue;
+            }
             if let Some(wanted) = wrong_architecture(architecture, platform) {
                 seen.push((repository.instruction, distribution, architecture));
                 out.finding(

@@ -101,6 +101,9 @@ pub enum Action {
 #[must_use]
 pub fn interpret(command: &Command) -> Action {
     let Some(program) = command.program() else {
+        if let Some(text) = python_heredoc(command) {
+            return Action::PythonCode(PythonCode { text: text.clone() });
+        }
         return if command.assignments.is_empty() { Action::Nothing } else { Action::Assign };
     };
     if let Some(action) = runfile(&program) {
@@ -114,6 +117,16 @@ pub fn interpret(command: &Command) -> Action {
         return python_action(command, &program);
     }
     read_by_name(name, program.args).unwrap_or_else(|| other(&program))
+}
+
+/// The body of a heredoc without a command whose `#!` line names Python: docker runs it.
+fn python_heredoc(command: &Command) -> Option<&Word> {
+    command.redirections.iter().filter_map(|redirection| redirection.heredoc.as_ref()).find_map(|heredoc| {
+        match &heredoc.usage {
+            HeredocUse::Interpreter(name) if python_code::is_python(name) => Some(&heredoc.body),
+            _ => None,
+        }
+    })
 }
 
 /// The readers that go by the program's name alone.
