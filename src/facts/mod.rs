@@ -18,10 +18,10 @@ mod statement;
 mod toolkit;
 pub mod wheels;
 
+pub use code_path::may_be_code;
 pub use compilation::{
     ArchEntry, ArchList, ArchListKind, CompileSignal, SourceBuild, UnreadKind, UnreadStep,
 };
-pub use code_path::may_be_code;
 pub use environment::{EnvSet, EnvVar, Environment};
 pub use gpu_use::{
     Capability, CapabilityUse, CudaPath, CudaUse, CudaUseKind, GpuPayload, GpuQuery, LoaderEntry, LoaderVia,

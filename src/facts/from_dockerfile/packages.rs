@@ -104,7 +104,7 @@ fn install(
     Some(PackageInstall {
         stage: executed.stage,
         manager: if word.file_or_url { PackageManager::File } else { manager(call.manager)? },
-                open_ended,
+        open_ended,
         version: version.filter(|version| !version.contains(['$', '`'])).map(str::to_owned),
         pinned: version.is_some() || word.release.is_some(),
         flags: call.flags.iter().map(|flag| executed.written(flag.span).to_owned()).collect(),
