@@ -195,7 +195,7 @@ impl Facts {
     }
 
     /// Whether what lies at `path` in `stage` reaches the shipped image: the stage is in the final lineage, or a COPY of
-    /// the final lineage takes the path, a folder around it, or a part of it.
+    /// the final lineage takes the path or a folder around it.
     #[must_use]
     pub fn ships_path(&self, stage: StageId, path: &str) -> bool {
         let path = format!("/{}", path.trim_matches('/'));
@@ -206,7 +206,7 @@ impl Facts {
                     && self.inherits(*source, stage)
                     && copy.sources.iter().filter_map(|word| word.text.as_deref()).any(|taken| {
                         let taken = format!("/{}", taken.trim_matches('/'));
-                        is_within(&path, &taken) || is_within(&taken, &path)
+                        is_within(&path, &taken)
                     })
             })
     }

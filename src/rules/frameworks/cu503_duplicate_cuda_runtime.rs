@@ -112,7 +112,7 @@ fn uses_system_libraries(facts: &Facts) -> bool {
             target,
             &["libnvinfer", "tensorrt", "python3-libnvinfer", "ffmpeg", "libopencv"],
         )
-        || has_conda(facts, target, &["tensorrt", "onnxruntime-gpu", "cupy", "faiss-gpu"])
+        || has_conda(facts, target, &["tensorrt", "onnxruntime-gpu"])
         || facts.source_builds.iter().any(|build| facts.is_shipped(build.stage) && !build.prebuilt)
         || facts.compiles.iter().any(|signal| signal.cuda && facts.is_shipped(signal.stage))
 }
