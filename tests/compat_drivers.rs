@@ -166,7 +166,7 @@ fn wrong_specifications_name_the_place_and_the_nearest() {
         ),
         (
             "l4t:",
-            "driver specification `l4t:`: `l4t:` takes a release of Jetson Linux like 36.4; did you mean `l4t:36.4`?",
+            "driver specification `l4t:`: `l4t:` takes a release of Jetson Linux like 36.4; did you mean `l4t:38`?",
             "l4t:",
         ),
     ] {

@@ -248,7 +248,9 @@ fn stubs_and_jetson() {
     assert_eq!(jetson("35.2", "11.8", Some("xavier")), "fails false 35");
     assert_eq!(jetson("36.4", "12.6", Some("xavier")), "fails false -");
     assert_eq!(jetson("36.4", "12.6", Some("a100")), "fails false -");
-    assert_eq!(jetson("38.2", "13.0", Some("thor")), "unknown null -");
+    assert_eq!(jetson("38.2", "13.0", Some("thor")), "ok true -");
+    assert_eq!(jetson("38.2", "13.0", Some("orin")), "fails false -");
+    assert_eq!(jetson("39.0", "13.0", Some("thor")), "unknown null -");
 }
 
 #[test]

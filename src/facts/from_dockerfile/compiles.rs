@@ -211,13 +211,17 @@ fn python(
     if from_git {
         return Some(("pip git+".to_owned(), false));
     }
-    // A folder is built before it is installed; whether it has native code is not seen.
+    // Somebody who names the GPUs for a folder knows that there is code for them in it.
+    let for_gpus = ["TORCH_CUDA_ARCH_LIST", "FORCE_CUDA"].iter().any(|name| {
+        resolved.command.own_variable(name).is_some()
+            || env.iter().any(|set| set.stage == stage && set.name == *name)
+    });
     let folder = install.requirements.iter().any(|requirement| {
         matches!(requirement.source, RequirementSource::Path(_))
             && requirement.wheel.is_none()
             && !requirement.raw.contains(".whl")
     });
-    folder.then(|| ("pip install of a folder".to_owned(), false))
+    (folder && for_gpus).then(|| ("pip install of a folder".to_owned(), true))
 }
 
 #[cfg(test)]
@@ -240,8 +244,8 @@ mod tests {
         assert_eq!(signals("python3 setup.py install"), one("setup.py", false));
         assert_eq!(signals("pip wheel -w /w flash-attn"), one("pip wheel", false));
         assert_eq!(signals("pip install git+https://github.com/a/b"), one("pip git+", false));
-        assert_eq!(signals("pip install ."), one("pip install of a folder", false));
-        assert_eq!(signals("pip install -v -e /src"), one("pip install of a folder", false));
+        assert_eq!(signals("FORCE_CUDA=1 pip install ."), one("pip install of a folder", true));
+        assert_eq!(signals("pip install -v -e /src"), []);
         assert_eq!(
             signals("pip install --no-build-isolation flash-attn"),
             one("pip --no-build-isolation", false)

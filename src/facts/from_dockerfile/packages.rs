@@ -251,7 +251,13 @@ mod tests {
         let names: Vec<_> = facts.packages.iter().map(|p| (p.name.as_str(), at(&facts, &p.origin))).collect();
         assert_eq!(
             names,
-            [("nvidia-driver", "nvidia-driver:535-dkms"), ("nvidia-driver", "@nvidia-driver:535")]
+            [
+                ("nvidia-driver", "nvidia-driver:535-dkms"),
+                ("nvidia-driver", "@nvidia-driver:535"),
+                // Other groups keep their `@`: no rule takes them for a package.
+                ("@development", "@development"),
+                ("@development", "development"),
+            ]
         );
     }
 

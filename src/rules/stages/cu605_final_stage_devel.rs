@@ -38,9 +38,17 @@ impl Rule for FinalStageDevel {
         }
         let signals = facts.compiles.iter().map(|signal| (signal.stage, &signal.origin));
         let builds = facts.source_builds.iter().filter(|build| !build.prebuilt);
+        // A project is built before it is installed, natively or not.
+        let projects = facts
+            .unread_steps
+            .iter()
+            .filter(|step| step.kind == UnreadKind::Project)
+            .map(|step| (step.stage, &step.origin, "built here, perhaps with native code"));
         let here = signals
             .chain(builds.map(|build| (build.stage, &build.origin)))
-            .find(|(stage, _)| facts.in_final_lineage(*stage));
+            .map(|(stage, origin)| (stage, origin, "compiled here"))
+            .chain(projects)
+            .find(|(stage, ..)| facts.in_final_lineage(*stage));
         if here.is_none() && may_compile(facts) {
             return;
         }
@@ -60,7 +68,7 @@ impl Rule for FinalStageDevel {
                 }
                 draft.emit();
             }
-            Some((_, compiled)) => out
+            Some((_, compiled, label)) => out
                 .finding(
                     &base.origin,
                     format!(
@@ -68,7 +76,7 @@ impl Rule for FinalStageDevel {
                     ),
                 )
                 .severity(Severity::Info)
-                .related(compiled, "compiled here")
+                .related(compiled, label)
                 .help("compile in a stage of its own and copy the result to the `runtime` flavour")
                 .emit(),
         }
@@ -110,7 +118,7 @@ fn compiles_at_run_time(facts: &Facts) -> bool {
     }) || facts.run_time_compiles.iter().any(|signal| facts.in_final_lineage(signal.stage))
 }
 
-/// Whether a script or project that cannot be read may compile something. Scripts that are named for fetching do not.
+/// Whether a script that cannot be read may compile something. Scripts that are named for fetching do not.
 fn may_compile(facts: &Facts) -> bool {
     let names = |what: &str, words: &[&str]| words.iter().any(|word| what.contains(word));
     let only_fetches = |what: &str| {
@@ -118,12 +126,7 @@ fn may_compile(facts: &Facts) -> bool {
             && !names(what, &["build", "compile", "install", "setup", "make"])
     };
     facts.unread_steps.iter().any(|step| {
-        facts.in_final_lineage(step.stage)
-            && match step.kind {
-                UnreadKind::Script => !only_fetches(&step.what),
-                UnreadKind::Project => true,
-                UnreadKind::Packages => false,
-            }
+        facts.in_final_lineage(step.stage) && step.kind == UnreadKind::Script && !only_fetches(&step.what)
     })
 }
 
