@@ -13,29 +13,39 @@ use crate::facts::stage::names_other_hardware;
 use crate::facts::{Base, BaseKind, FileId, Flavour, Origin};
 use crate::span::Span;
 
-/// Repositories of images that carry CUDA and that the tables do not list; a `*` at the end stands for the rest.
-const FRAMEWORKS: &[&str] = &[
-    "nvidia/cudagl",
-    "nvcr.io/nvidia/cudagl",
-    "nvidia/caffe",
-    "nvidia/digits",
-    "nvcr.io/nvidia/*",
-    "rapidsai/*",
-    "nvcr.io/nvidia/rapidsai/*",
-    "ollama/ollama",
-    "lmsysorg/sglang",
-    "deepspeed/deepspeed",
-    "huggingface/transformers-pytorch-gpu",
-    "huggingface/transformers-all-latest-gpu",
-    "huggingface/trl-latest-gpu",
-    "ghcr.io/huggingface/text-embeddings-inference",
-    "runpod/pytorch",
-    "runpod/base",
-    "vastai/*",
-    "openmmlab/*",
-    "winglian/axolotl",
-    "axolotlai/axolotl",
-    "nvidia/cuda-dl-base",
+/// Repositories of images that carry CUDA and that the tables do not list, and whether all their images bring CUDA
+/// libraries whatever the tag says; a `*` at the end stands for the rest.
+const FRAMEWORKS: &[(&str, bool)] = &[
+    ("nvidia/cudagl", true),
+    ("nvcr.io/nvidia/cudagl", true),
+    ("nvidia/cuda-dl-base", true),
+    ("nvidia/caffe", true),
+    ("nvidia/digits", true),
+    ("nvcr.io/nvidia/caffe", true),
+    ("nvcr.io/nvidia/digits", true),
+    ("nvcr.io/nvidia/deepstream", true),
+    ("nvcr.io/nvidia/isaac-sim", true),
+    ("nvcr.io/nvidia/isaac-lab", true),
+    ("nvcr.io/nvidia/rapidsai/*", true),
+    ("nvcr.io/nvidia/merlin/*", true),
+    ("rapidsai/base", true),
+    ("rapidsai/notebooks", true),
+    ("rapidsai/rapidsai*", true),
+    ("ollama/ollama", true),
+    ("lmsysorg/sglang", true),
+    ("deepspeed/deepspeed", true),
+    ("huggingface/transformers-pytorch-gpu", true),
+    ("huggingface/transformers-all-latest-gpu", true),
+    ("huggingface/trl-latest-gpu", true),
+    ("ghcr.io/huggingface/text-embeddings-inference", true),
+    ("winglian/axolotl", true),
+    ("axolotlai/axolotl", true),
+    ("nvcr.io/nvidia/*", false),
+    ("rapidsai/*", false),
+    ("runpod/pytorch", false),
+    ("runpod/base", false),
+    ("vastai/*", false),
+    ("openmmlab/*", false),
 ];
 /// Repositories under `nvcr.io/nvidia/` that carry tools, not CUDA programs.
 const NOT_FRAMEWORKS: &[&str] = &[
@@ -45,33 +55,6 @@ const NOT_FRAMEWORKS: &[&str] = &[
     "nvcr.io/nvidia/base/*",
     "nvcr.io/nvidia/driver",
     "nvcr.io/nvidia/gpu-operator",
-];
-/// Repositories whose images all bring CUDA libraries, whatever their tag says, besides those of the tables.
-const CUDA_INSIDE: &[&str] = &[
-    "nvidia/cudagl",
-    "nvcr.io/nvidia/cudagl",
-    "nvidia/cuda-dl-base",
-    "nvidia/caffe",
-    "nvidia/digits",
-    "nvcr.io/nvidia/caffe",
-    "nvcr.io/nvidia/digits",
-    "nvcr.io/nvidia/deepstream",
-    "nvcr.io/nvidia/isaac-sim",
-    "nvcr.io/nvidia/isaac-lab",
-    "nvcr.io/nvidia/rapidsai/*",
-    "nvcr.io/nvidia/merlin/*",
-    "rapidsai/base",
-    "rapidsai/notebooks",
-    "rapidsai/rapidsai*",
-    "ollama/ollama",
-    "lmsysorg/sglang",
-    "deepspeed/deepspeed",
-    "huggingface/transformers-pytorch-gpu",
-    "huggingface/transformers-all-latest-gpu",
-    "huggingface/trl-latest-gpu",
-    "ghcr.io/huggingface/text-embeddings-inference",
-    "winglian/axolotl",
-    "axolotlai/axolotl",
 ];
 /// Repositories of Jetson images.
 const JETSONS: &[&str] =
@@ -131,7 +114,7 @@ pub(super) fn ships_cuda(base: &Base, tables: &Tables) -> bool {
         || tag.contains("gpu")
         || !client
             && (tables.images().repo(repository).is_some()
-                || CUDA_INSIDE.iter().any(|pattern| matches(repository, pattern)))
+                || FRAMEWORKS.iter().any(|(pattern, cuda)| *cuda && matches(repository, pattern)))
 }
 
 fn blank(kind: BaseKind) -> Base {
@@ -226,7 +209,7 @@ fn kind_of(repository: &str, tag: Option<&str>, tables: &Tables) -> BaseKind {
     if NOT_FRAMEWORKS.iter().any(|pattern| matches(repository, pattern)) {
         return BaseKind::Other;
     }
-    if FRAMEWORKS.iter().any(|pattern| matches(repository, pattern)) {
+    if FRAMEWORKS.iter().any(|(pattern, _)| matches(repository, pattern)) {
         return BaseKind::Framework;
     }
     let plain = base_os::is_distribution(repository)
