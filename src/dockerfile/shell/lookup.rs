@@ -1,7 +1,7 @@
 //! Questions about a whole script: what a variable holds at a command, and whether a command's failure matters.
 
 use super::types::{Command, GroupKind, Script, Separator};
-use super::word::Word;
+use super::word::{PieceKind, SubstitutionKind, Word};
 use std::collections::HashMap;
 
 /// How far a walk over groups, earlier assignments or later commands goes; real scripts end it long before.
@@ -156,6 +156,9 @@ fn always_succeeds(command: &Command) -> bool {
 
 /// The variables that a command sets for those after it; no value where it cannot be told.
 fn each_setting(command: &Command, push: &mut dyn FnMut(String, Option<Word>)) {
+    for word in &command.words {
+        set_inside(word, push);
+    }
     let Some(first) = command.words.first() else {
         for assignment in &command.assignments {
             let plain = !assignment.append && assignment.elements.is_empty();
@@ -175,6 +178,50 @@ fn each_setting(command: &Command, push: &mut dyn FnMut(String, Option<Word>)) {
                 push(word.text.clone(), None);
             }
         }
+        "printf" => {
+            let target = rest.skip_while(|word| word.text != "-v").nth(1);
+            target.into_iter().for_each(|word| push(word.text.clone(), None));
+        }
+        "let" => rest.for_each(|word| assigned_in(&word.text, push)),
         _ => {}
+    }
+}
+
+/// Variables that the expansion of a word sets: `${V:=x}`, `$((V=1))`, `((V++))`.
+fn set_inside(word: &Word, push: &mut dyn FnMut(String, Option<Word>)) {
+    for piece in &word.pieces {
+        match &piece.kind {
+            PieceKind::Parameter(parameter)
+                if parameter.operation.trim_start_matches(':').starts_with('=') =>
+            {
+                push(parameter.name.clone(), None);
+            }
+            PieceKind::Substitution(SubstitutionKind::Arithmetic) => {
+                assigned_in(word.piece_text(piece), push);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The variables that an arithmetic expression assigns: `V=1`, `V+=1`, `V++`, `--V`.
+fn assigned_in(expression: &str, push: &mut dyn FnMut(String, Option<Word>)) {
+    let mut rest = expression;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        let (gap, from) = rest.split_at(at);
+        let end = from.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(from.len());
+        let (name, after) = from.split_at(end);
+        let operator = after.trim_start();
+        let stepped =
+            ["++", "--"].iter().any(|step| operator.starts_with(step) || gap.trim_end().ends_with(step));
+        let set = operator.trim_start_matches(['+', '-', '*', '/', '%', '&', '|', '^', '<', '>']);
+        if stepped
+            || (set.starts_with('=') && !set.starts_with("==") && !operator.starts_with(['<', '>']))
+            || operator.starts_with("<<=")
+            || operator.starts_with(">>=")
+        {
+            push(name.to_owned(), None);
+        }
+        rest = after;
     }
 }

@@ -164,6 +164,13 @@ mod tests {
         assert_eq!(runs("while [ $GPU = 1 ]; do a; done"), ["a"]);
         assert_eq!(runs("x && [ $GPU = 0 ] && a"), ["x", "a"]);
         assert_eq!(runs("if [ -f /etc/x ]; then a; fi"), ["a"]);
+        for set in
+            ["printf -v X 1", "let X=1", "((X=1))", ": $((X += 1))", ": ${X:=1}", "read X < /x", "((++X))"]
+        {
+            assert_eq!(runs(&format!("{set}; if [ \"$X\" = 1 ]; then a; fi")).last().unwrap(), "a", "{set}");
+        }
+        // A number that is only read stays known.
+        assert_eq!(runs("X=2; : $((X + 1)); if [ $X == 1 ]; then a; fi"), [":"]);
     }
 
     #[test]
