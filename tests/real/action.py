@@ -121,7 +121,7 @@ def check(binary, parent, build):
     none = run_action(action, folder, inputs="missing/folder/Dockerfile", binary=binary)
     expect("a missing file fails the step", none.status not in (0, 1) and none.outputs["exit-status"] == str(none.status), none)
 
-    folder = workspace(parent, "configured", {**files, "cuda.toml": '[[fleet.old.pool]]\nname = "old"\ndriver = "470"\ngpus = ["a100"]\n'})
+    folder = workspace(parent, "configured", {**files, "cuda.toml": '[[fleet.old.pool]]\nname = "old"\ndriver = "470"\ngpus = ["rtx3090"]\n'})
     fleet = run_action(action, folder, inputs="good", fleet="old", config="cuda.toml", binary=binary)
     expect("fleet and configuration are passed on", fleet.status == 1 and "470" in fleet.text, fleet)
 
