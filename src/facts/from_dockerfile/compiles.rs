@@ -281,7 +281,7 @@ mod tests {
         for line in [
             "CMD [\"bash\", \"-c\", \"nvcc -o /tmp/t /w/t.cu && /tmp/t\"]",
             "CMD [\"nvcc\", \"--version\"]",
-            "ENTRYPOINT [\"/bin/sh\",\"-c\",\"make -C /work && /work/run\"]",
+            "ENTRYPOINT [\"/bin/sh\",\"-c\",\"make -C /src && /src/run\"]",
             "RUN python3 -c \"import torch.utils.cpp_extension as c; c.load(name='x', sources=['/x.cu'])\"",
         ] {
             let facts = facts(&format!("FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\n{line}\n"));

@@ -191,7 +191,7 @@ mod tests {
         assert!(ships("RUN pip install --prefix=/install numpy", "/install"));
         assert!(ships("RUN pip install -t /deps numpy", "/deps/"));
         assert!(ships("WORKDIR /app\nRUN uv sync", "/app"));
-        assert!(ships("RUN python -m venv /work/env", "/work"));
+        assert!(ships("RUN python -m venv /srv/app/env", "/srv/app"));
         assert!(ships("ENV VIRTUAL_ENV=/srv/py", "/srv/py"));
     }
 
